@@ -45,9 +45,15 @@ class AdminLookup:
     @_of_known_form
     def list_pushes(self, query: PushQuery) -> PushPage:
         asked = {
-            "awb": query.awb,
+            "awb": ",".join(query.awbs) or None,
+            "orderId": query.order_id,
+            "status": query.status,
+            "account": query.account,
             "client": query.client,
             "pushConfig": query.push_config,
+            "endedSince": _iso(query.ended_since),
+            "endedUntil": _iso(query.ended_until),
+            "error": ",".join(query.errors) or None,
             "state": None if query.state is None else query.state.name.lower(),
             "since": _iso(query.since),
             "until": _iso(query.until),
@@ -57,7 +63,7 @@ class AdminLookup:
         given = {name: value for name, value in asked.items() if value is not None}
         page = self._port.ask("GET", f"{_API}/pushes?{urlencode(given)}")
         rows = tuple(_row(push) for push in page["pushes"])
-        return PushPage(rows, older=page["older"], newer=page["newer"])
+        return PushPage(rows, older=page["older"], newer=page["newer"], hint=page.get("hint"))
 
     @_of_known_form
     def show(self, push_id: str) -> PushDetail | None:

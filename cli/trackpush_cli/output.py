@@ -41,6 +41,11 @@ def _echo(text: str, *, err: bool = False) -> None:
     click.echo(text, err=err)  # noqa: TID251  the one place
 
 
+def write_raw(text: str) -> None:
+    """Write text that contains its own line ends and is free of control characters."""
+    click.echo(text, nl=False)  # noqa: TID251  the one place
+
+
 def print_data(data: Any, form: str) -> None:
     """Print plain data (dicts, lists, text, numbers) as ``json`` or ``yaml``."""
     if form == "json":

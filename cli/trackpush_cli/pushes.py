@@ -8,18 +8,25 @@ from typing import TYPE_CHECKING, Protocol
 
 import click
 
+from trackpush_api.vocabulary import Status
+from trackpush_cli import names
 from trackpush_cli.errors import CommandError, ProblemsFoundError
 from trackpush_cli.keys import key_file_option, sealer
 from trackpush_cli.moments import Moment
-from trackpush_cli.output import output_option, print_data
+from trackpush_cli.option_types import error_option
+from trackpush_cli.output import FORMATS, output_option, print_data
 from trackpush_cli.pushes_drop import command as drop_command
 from trackpush_cli.server_options import ServerChoice, server_options
 from trackpush_cli.tail import command as tail_command
+from trackpush_cli.zones import tz_option
 
 if TYPE_CHECKING:
     from trackpush_server.journal.inbox import InboxEntry, InboxPage, InboxQuery
     from trackpush_server.journal.search import PushDetail, PushPage, PushQuery
 
+_MOST = 1000
+_DEFAULT = 50
+EXPORTS = ("csv", "ndjson")
 STATES = ("pending", "delivered", "dead", "dropped")
 
 data_option = click.option(
@@ -64,6 +71,26 @@ def _milliseconds(moment: datetime | None) -> int | None:
     return None if moment is None else int(moment.timestamp() * 1000)
 
 
+def _page_limit(limit: int | None) -> int:
+    if limit is not None and limit > _MOST:
+        raise click.BadParameter(
+            f"{limit} is more than {_MOST}; -o csv and -o ndjson write any number", param_hint="--limit"
+        )
+    return _DEFAULT if limit is None else limit
+
+
+def _awbs(given: tuple[str, ...]) -> tuple[str, ...]:
+    """The AWBs of all values, each of which may be a pasted list."""
+    from trackpush_server.journal.search import MOST_AWBS, parse_awbs  # noqa: PLC0415  only here, for a fast start
+
+    found = parse_awbs("\n".join(given))
+    if given and not found:
+        raise click.BadParameter("it is empty", param_hint="--awb")
+    if len(found) > MOST_AWBS:
+        raise click.BadParameter(f"{len(found)} AWBs are too many: name at most {MOST_AWBS}", param_hint="--awb")
+    return found
+
+
 @click.group("pushes")
 def command() -> None:
     """Show pushes and their attempts: state, every try, time of the next one."""
@@ -73,52 +100,80 @@ def command() -> None:
     "list", epilog="Newest first. Exit code: 0, also if there are none; 2 if there is no server or no journal."
 )
 @data_option
-@click.option("--awb", help="Only this shipment, and returns whose forward AWB is this one.")
-@click.option("--client", help="Only this client: its namespace.")
-@click.option("--push-config", help="NAMESPACE/NAME of the destination.")
+@click.option("--awb", "awbs", multiple=True, metavar="AWB", help="Only this shipment, and returns whose forward AWB is"
+              " this one. May be repeated; a value may be a list, by commas, blanks or line breaks.")  # fmt: skip
+@click.option("--order", "order_id", metavar="ORDER", help="Only shipments of this order.")
+@click.option("--status", type=click.Choice(list(Status), case_sensitive=False), metavar="STATUS",
+              help="Only updates with this status, like OUT_FOR_DELIVERY.")  # fmt: skip
+@click.option("--account", help="NAMESPACE/NAME of the AggregatorWebhook.", shell_complete=names.accounts)
+@click.option("--client", help="Only this client: its namespace.", shell_complete=names.clients)
+@click.option("--push-config", help="NAMESPACE/NAME of the destination.", shell_complete=names.push_configs)
 @click.option("--state", type=click.Choice(STATES), help="Only pushes in this state.")
+@error_option
 @click.option("--since", type=Moment(), help="Received at or after: 2h (ago) or ISO 8601.")
 @click.option("--until", type=Moment(), help="Received before: 2h (ago) or ISO 8601.")
-@click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="Maximum number of results.")
+@click.option("--ended-since", type=Moment(), help="Delivered, dropped or given up at or after: 2h (ago) or ISO 8601.")
+@click.option("--ended-until", type=Moment(), help="Delivered, dropped or given up before: 2h (ago) or ISO 8601.")
+@click.option("--limit", type=click.IntRange(min=1), help="Maximum number of results, at most 1000 unless -o is csv or"
+              " ndjson. [default: 50; csv and ndjson: all]")  # fmt: skip
 @click.option("--cursor", help="Continue after the last page: the cursor that it printed.")
+@tz_option
 @server_options
-@output_option
+@click.option("-o", "--output", type=click.Choice((*FORMATS, *EXPORTS)), default="table", show_default=True,
+              help="Output format. csv and ndjson write all matches, however many.")  # fmt: skip
 def list_command(
     *,
     data: Path | None,
     server: ServerChoice,
-    awb: str | None,
+    awbs: tuple[str, ...],
+    order_id: str | None,
+    status: str | None,
+    account: str | None,
     client: str | None,
     push_config: str | None,
     state: str | None,
+    errors: tuple[str, ...],
     since: datetime | None,
     until: datetime | None,
-    limit: int,
+    ended_since: datetime | None,
+    ended_until: datetime | None,
+    limit: int | None,
     cursor: str | None,
     output: str,
 ) -> None:
     """List pushes, the newest first."""
-    from trackpush_cli import pushes_view as view  # noqa: PLC0415  only here, for a fast start
+    from trackpush_cli import pushes_export as export  # noqa: PLC0415  only here, for a fast start
+    from trackpush_cli import pushes_view as view  # noqa: PLC0415  same
     from trackpush_server.journal.model import PushState  # noqa: PLC0415  same
     from trackpush_server.journal.search import PushQuery  # noqa: PLC0415  same
 
+    is_export = output in EXPORTS
     query = PushQuery(
-        awb=awb,
+        awbs=_awbs(awbs),
+        order_id=order_id,
+        status=status,
+        account=account,
         client=client,
         push_config=push_config,
         state=None if state is None else PushState[state.upper()],
         since=_milliseconds(since),
         until=_milliseconds(until),
-        limit=limit,
+        ended_since=_milliseconds(ended_since),
+        ended_until=_milliseconds(ended_until),
+        errors=errors,
+        limit=_MOST if is_export else _page_limit(limit),
         cursor=cursor,
     )
     with reading(data, server) as (reader, _):
         try:
-            page = reader.list_pushes(query)
+            if is_export:
+                export.write(export.found(reader.list_pushes, query, limit), output)
+                return
+            page = export.filled(reader.list_pushes, query)
         except ValueError as error:
             raise click.BadParameter(str(error), param_hint="--cursor") from None
     if output == "table":
-        view.print_pushes(page.rows, page.older)
+        view.print_pushes(page.rows, page.older, hint=page.hint)
     else:
         print_data(view.page_data(page.rows, page.older), output)
 
@@ -128,6 +183,7 @@ def list_command(
 @data_option
 @click.option("--body", is_flag=True, help="Show the bodies, too. They contain personal data: names, phone numbers.")
 @key_file_option
+@tz_option
 @server_options
 @output_option
 def show_command(

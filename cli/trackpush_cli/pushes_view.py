@@ -10,8 +10,9 @@ from typing import Any
 import msgspec
 
 from trackpush_aggregators.updates import rfc3339
-from trackpush_cli.moments import show_duration, show_moment
+from trackpush_cli.moments import show_duration
 from trackpush_cli.output import print_table, say, say_json, show_answer
+from trackpush_cli.zones import show_time
 from trackpush_server.journal.model import PushState
 from trackpush_server.journal.search import AttemptRow, PushDetail, PushRow
 
@@ -60,15 +61,15 @@ def page_data(rows: Sequence[PushRow], cursor: str | None) -> dict[str, Any]:
     return {"pushes": [row_data(row) for row in rows], "cursor": cursor}
 
 
-def print_pushes(rows: Sequence[PushRow], cursor: str | None) -> None:
+def print_pushes(rows: Sequence[PushRow], cursor: str | None, *, hint: str | None = None) -> None:
     if not rows:
-        say("no pushes match", err=True)
+        say("no pushes match" + (f": {hint}" if hint else ""), err=True)
         return
     print_table(
         ("RECEIVED", "SHIPMENT", "STATUS", "PUSH CONFIG", "STATE", "TRIES", "NEXT TRY / ERROR", "ID"),
         [
             (
-                show_moment(row.received_at),
+                show_time(row.received_at),
                 "(erased)" if row.erased_at else row.awb or row.shipment,
                 row.status + (" (late)" if row.late else ""),
                 row.push_config,
@@ -127,12 +128,12 @@ def print_detail(detail: PushDetail, *, body: bool) -> None:
         "push config": row.push_config,
         "state": _state(row) + (f", next try {_due(row)} ({_next_try(row) or 'at once'})" if _due(row) else ""),
         "error": row.error,
-        "received": show_moment(row.received_at),
-        "occurred": None if row.occurred_at is None else show_moment(row.occurred_at) + (" (late)" * row.late),
-        "ended": None if row.ended_at is None else show_moment(row.ended_at),
+        "received": show_time(row.received_at),
+        "occurred": None if row.occurred_at is None else show_time(row.occurred_at) + (" (late)" * row.late),
+        "ended": None if row.ended_at is None else show_time(row.ended_at),
         "account": row.account,
         "replayed": f"{row.replays} times" if row.replays else None,
-        "erased": None if row.erased_at is None else show_moment(row.erased_at),
+        "erased": None if row.erased_at is None else show_time(row.erased_at),
         "encrypted": detail.unreadable and "give --encryption-key-file to see the data of its shipment",
         **{name: str(value) for name, value in _facts(detail).items() if value is not None},
     }
@@ -154,7 +155,7 @@ def print_detail(detail: PushDetail, *, body: bool) -> None:
 def _attempt_cells(attempt: AttemptRow) -> tuple[str, str, str, str]:
     return (
         str(attempt.number),
-        show_moment(attempt.started_at),
+        show_time(attempt.started_at),
         show_duration(attempt.duration_ms / 1000),
         show_answer(attempt.http_status, attempt.error),
     )

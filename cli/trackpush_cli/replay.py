@@ -5,10 +5,12 @@ from typing import Any
 
 import click
 
+from trackpush_cli import names
 from trackpush_cli.admin_port import AdminClient
 from trackpush_cli.errors import INTERRUPTED, CommandError
 from trackpush_cli.jobs import cancel, follow
 from trackpush_cli.moments import Moment
+from trackpush_cli.option_types import error_option
 from trackpush_cli.output import output_option, print_data, print_table, say
 from trackpush_cli.server_options import ServerChoice, server_options
 
@@ -23,12 +25,15 @@ STATES = ("dead", "delivered", "dropped", "filtered")
 )
 @click.option("--id", "ids", multiple=True, metavar="ID", help="Id of a push (may be repeated).")
 @click.option("--awb", help="Pushes of this shipment, and of returns whose forward AWB is this one.")
-@click.option("--client", help="Only this client: its namespace.")
-@click.option("--push-config", help="NAMESPACE/NAME of the destination.")
+@click.option("--client", help="Only this client: its namespace.", shell_complete=names.clients)
+@click.option("--push-config", help="NAMESPACE/NAME of the destination.", shell_complete=names.push_configs)
+@error_option
 @click.option("--state", "states", multiple=True, type=click.Choice(STATES), default=("dead",), show_default=True,
               help="Only pushes in this state (may be repeated).")  # fmt: skip
 @click.option("--since", type=Moment(), help="Received at or after: 2h (ago) or ISO 8601.")
 @click.option("--until", type=Moment(), help="Received before: 2h (ago) or ISO 8601.")
+@click.option("--ended-since", type=Moment(), help="Delivered, dropped or given up at or after: 2h (ago) or ISO 8601.")
+@click.option("--ended-until", type=Moment(), help="Delivered, dropped or given up before: 2h (ago) or ISO 8601.")
 @click.option("--dry-run", is_flag=True, help="Count the pushes; send nothing.")
 @click.option("--yes", is_flag=True, help="Send delivered pushes again without asking.")
 @server_options
@@ -39,9 +44,12 @@ def command(
     awb: str | None,
     client: str | None,
     push_config: str | None,
+    errors: tuple[str, ...],
     states: tuple[str, ...],
     since: datetime | None,
     until: datetime | None,
+    ended_since: datetime | None,
+    ended_until: datetime | None,
     dry_run: bool,
     yes: bool,
     server: ServerChoice,
@@ -53,8 +61,8 @@ def command(
     --state filtered pushes stored updates that a PushConfig's filter dropped and accepts now.
     With --state delivered, the command shows the count and asks before it sends.
     """
-    if not (ids or awb or client or push_config):
-        raise click.UsageError("name what to replay: --id, --awb, --client or --push-config")
+    if not (ids or awb or client or push_config or errors):
+        raise click.UsageError("name what to replay: --id, --awb, --client, --push-config or --error")
     request = {
         "ids": list(ids),
         "awb": awb,
@@ -65,6 +73,10 @@ def command(
         "until": None if until is None else until.isoformat(),
         "dryRun": dry_run,
     }
+    # only if given: an older server refuses fields that it does not know
+    request |= {"errors": list(errors)} if errors else {}
+    request |= {} if ended_since is None else {"endedSince": ended_since.isoformat()}
+    request |= {} if ended_until is None else {"endedUntil": ended_until.isoformat()}
     port = server.open()
     try:
         if "delivered" in states and not dry_run and not yes:

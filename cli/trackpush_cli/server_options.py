@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from trackpush_cli.cluster.finding import PodPort
 
 LOCAL: Final = ("127.0.0.1", 8081)
-_LOCAL_URL: Final = "http://127.0.0.1:8081"
+LOCAL_URL: Final = "http://127.0.0.1:8081"
 _CONNECT_SECONDS: Final = 0.5
 
 
@@ -73,7 +73,7 @@ class ServerChoice(NamedTuple):
         if self.is_in_a_cluster:
             port = forwarded(self.cluster(), self)
         else:
-            port = direct(self.admin or _LOCAL_URL, self.token_file)
+            port = direct(self.admin or LOCAL_URL, self.token_file)
         click.get_current_context().call_on_close(port.close)
         return port
 

@@ -4,14 +4,17 @@ from typing import Any
 
 import click
 
+from trackpush_cli import names
 from trackpush_cli.errors import ProblemsFoundError
 from trackpush_cli.output import output_option, print_data, print_table, show_answer
 from trackpush_cli.server_options import ServerChoice, server_options
+from trackpush_cli.zones import show_time, tz_option
 
 
 @click.command("shipment", epilog="Exit code: 0; 1 if no update of the shipment is stored; 2 if there is no server.")
 @click.argument("awb", metavar="AWB")
-@click.option("--client", help="Only this client: its namespace.")
+@click.option("--client", help="Only this client: its namespace.", shell_complete=names.clients)
+@tz_option
 @server_options
 @output_option
 def command(*, awb: str, client: str | None, server: ServerChoice, output: str) -> None:
@@ -37,7 +40,10 @@ def _show(updates: list[dict[str, Any]]) -> None:
 
 
 def _rows(update: dict[str, Any]) -> list[tuple[str, ...]]:
-    head = (update["receivedAt"], "(erased)" if update["erasedAt"] else update["status"], update["account"])
+    from trackpush_cli.admin_lookup import milliseconds  # noqa: PLC0415  only here, for a fast start
+
+    received = show_time(milliseconds(update["receivedAt"]) or 0)
+    head = (received, "(erased)" if update["erasedAt"] else update["status"], update["account"])
     if not update["pushes"]:
         return [
             (*head, "none", "", "", "no PushConfig accepts it: check the filters, and the statuses of the account", "")

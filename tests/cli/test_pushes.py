@@ -1,7 +1,10 @@
 """`trackpush pushes` tells what became of updates, from the journal's file alone, with the server up or down."""
 
 import asyncio
+import csv
+import io
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -107,6 +110,15 @@ def test_all_pushes_are_listed_newest_first(data: Path) -> None:
         (("--since", "2023-11-14T22:14:00Z"), [2, 1]),
         (("--until", "2023-11-14T22:14:00Z"), [0]),
         (("--limit", "1"), [2]),
+        (("--awb", "1001", "--awb", "1002"), [2, 1, 0]),
+        (("--awb", " 1002,1001\n9999 "), [2, 1, 0]),
+        (("--order", "SO-1002"), [2]),
+        (("--status", "delivered"), [1]),
+        (("--account", "acme/clickpost"), [1, 0]),
+        (("--error", "connect"), [2]),
+        (("--error", "5xx,too-old"), []),
+        (("--ended-since", "2023-11-14T22:13:00Z"), [0]),
+        (("--ended-until", "2023-11-14T22:13:00Z"), []),
     ],
 )
 def test_each_option_narrows_the_list(data: Path, arguments: tuple[str, ...], numbers: list[int]) -> None:
@@ -142,6 +154,57 @@ def test_a_list_without_matches_says_so_and_ends_with_0(data: Path) -> None:
     result = pushes("list", "--data", str(data), "--awb", "nothing")
 
     assert (result.exit_code, result.stdout, result.stderr) == (0, "", "no pushes match\n")
+
+
+def test_a_client_that_nobody_has_is_answered_with_a_similar_one(data: Path) -> None:
+    result = pushes("list", "--data", str(data), "--client", "acm")
+
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert result.stderr == "no pushes match: the client acm has no pushes; did you mean acme?\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--error", "6xx"), "unknown error class '6xx'; use 3xx, 4xx"),
+        (("--awb", " ,"), "it is empty"),
+        (("--awb", ",".join(map(str, range(201)))), "201 AWBs are too many: name at most 200"),
+        (("--limit", "1001"), "1001 is more than 1000; -o csv and -o ndjson write any number"),
+        (("--status", "DELIVRED"), "is not one of"),
+        (("--tz", "Mars/Base"), "unknown time zone 'Mars/Base'"),
+    ],
+)
+def test_a_wrong_option_is_explained(data: Path, arguments: tuple[str, ...], message: str) -> None:
+    result = pushes("list", "--data", str(data), *arguments)
+
+    assert result.exit_code == 2
+    assert message in " ".join(result.stderr.replace("│", " ").split())
+
+
+def test_csv_and_ndjson_hold_all_pages_and_the_same_members_as_json(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trackpush_cli.pushes_export._PAGE", 1)
+    whole = json.loads(pushes("list", "--data", str(data), "-o", "json").stdout)["pushes"]
+    lines = pushes("list", "--data", str(data), "-o", "ndjson").stdout.splitlines()
+    rows = list(csv.DictReader(io.StringIO(pushes("list", "--data", str(data), "-o", "csv").stdout, newline="")))
+    two = pushes("list", "--data", str(data), "-o", "csv", "--limit", "2").stdout.splitlines()
+
+    assert [json.loads(line) for line in lines] == whole
+    assert [row["id"] for row in rows] == [push["id"] for push in whole]
+    assert {name for row in rows for name in row} == whole[0].keys()
+    assert rows[0]["error"] == "connect: refused"
+    assert len(two) == 1 + 2
+
+
+def test_times_are_shown_in_the_readers_zone_beside_utc_and_with_their_age(data: Path) -> None:
+    india = pushes("list", "--data", str(data), "--awb", "1002").stdout
+    london = pushes("list", "--data", str(data), "--awb", "1002", "--tz", "Europe/London").stdout
+    utc = pushes("list", "--data", str(data), "--awb", "1002", "--tz", "UTC").stdout
+
+    assert "2023-11-14 22:15:20.500Z (11-15 03:45:20 IST, " in india
+    assert "2023-11-14 22:15:20.500Z (22:15:20 GMT, " in london
+    assert re.search(r"2023-11-14 22:15:20\.500Z \(\d+ d ago\)", utc)
 
 
 def test_a_push_is_shown_with_every_try(data: Path) -> None:

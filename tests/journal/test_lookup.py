@@ -8,12 +8,13 @@ from journal.stores import NOW, OMS, Opened, Store, outcome, update
 from support.rows import every_row
 from trackpush_server.ids import push_id
 from trackpush_server.journal import pagination, search
-from trackpush_server.journal.model import Committed, JournalUnavailableError, NewAudit, NewPush, PushState
+from trackpush_server.journal.model import Committed, JournalUnavailableError, NewAudit, NewPush, Outcome, PushState
 from trackpush_server.journal.search import AttemptRow, PushPage, PushQuery, PushRow, QueueCount, ShipmentQuery
 
 CRM = "acme/crm"
 OTHER = "zeta/oms"
 HOUR = 3_600_000
+ERRORS = ("HTTP 422: unknown order", "HTTP 503", "timeout: no response within 10 s", "older than its maxAge")
 
 
 @pytest.fixture
@@ -41,10 +42,14 @@ async def story(opened: Opened) -> Opened:
         ),
     )
     states = list(PushState)
+    recorded: list[Outcome] = []
     for commit in opened.committed:
         state = states[commit.update_id % 4]
         if state is not PushState.PENDING:
-            opened.journal.pushes.record(outcome(commit.update_id, state))
+            number = len(recorded)
+            error = None if state is PushState.DELIVERED else ERRORS[number % len(ERRORS)]
+            recorded.append(outcome(commit.update_id, state, started_at=NOW + number * HOUR, error=error))
+            opened.journal.pushes.record(recorded[-1])
     await opened.journal.pushes.flush()
     return opened
 
@@ -55,9 +60,9 @@ async def listed(opened: Opened, **query: object) -> PushPage:
 
 FILTERS: dict[str, tuple[dict[str, object], Callable[[PushRow], bool]]] = {
     "none": ({}, lambda _: True),
-    "awb": ({"awb": "S1"}, lambda row: row.awb == "S1"),
-    "forward AWB": ({"awb": "F"}, lambda row: row.forward_awb == "F"),
-    "unknown AWB": ({"awb": "X"}, lambda _: False),
+    "awb": ({"awbs": ("S1",)}, lambda row: row.awb == "S1"),
+    "forward AWB": ({"awbs": ("F",)}, lambda row: row.forward_awb == "F"),
+    "unknown AWB": ({"awbs": ("X",)}, lambda _: False),
     "client": ({"client": "acme"}, lambda row: row.push_config.startswith("acme/")),
     "part of a client's name": ({"client": "ac"}, lambda _: False),
     "PushConfig": ({"push_config": OTHER}, lambda row: row.push_config == OTHER),
@@ -67,7 +72,7 @@ FILTERS: dict[str, tuple[dict[str, object], Callable[[PushRow], bool]]] = {
         lambda row: row.push_config.startswith("acme/") and row.state is PushState.PENDING,
     ),
     "AWB, PushConfig and state": (
-        {"awb": "S2", "push_config": CRM, "state": PushState.PENDING},
+        {"awbs": ("S2",), "push_config": CRM, "state": PushState.PENDING},
         lambda row: row.awb == "S2" and row.push_config == CRM and row.state is PushState.PENDING,
     ),
     "since": ({"since": NOW + 10 * HOUR}, lambda row: row.received_at >= NOW + 10 * HOUR),
@@ -84,7 +89,7 @@ FILTERS: dict[str, tuple[dict[str, object], Callable[[PushRow], bool]]] = {
         {"order_id": "O2", "client": "zeta"},
         lambda row: row.order_id == "O2" and row.push_config == OTHER,
     ),
-    "AWB and order": ({"awb": "S1", "order_id": "O1"}, lambda row: row.awb == "S1" and row.order_id == "O1"),
+    "AWB and order": ({"awbs": ("S1",), "order_id": "O1"}, lambda row: row.awb == "S1" and row.order_id == "O1"),
     "status": ({"status": "DELIVERED"}, lambda row: row.status == "DELIVERED"),
     "status, PushConfig and state": (
         {"status": "DELIVERED", "push_config": CRM, "state": PushState.PENDING},
@@ -95,6 +100,36 @@ FILTERS: dict[str, tuple[dict[str, object], Callable[[PushRow], bool]]] = {
         lambda row: row.status == "IN_TRANSIT" and row.push_config.startswith("acme/"),
     ),
     "account": ({"account": "acme/shipway"}, lambda row: row.account == "acme/shipway" and row.push_config != OTHER),
+    "several AWBs, one of them of a forward leg": (
+        {"awbs": ("S1", "F", "X", "S1")},
+        lambda row: row.awb == "S1" or row.forward_awb == "F",
+    ),
+    "several AWBs and a state": (
+        {"awbs": ("S1", "S2"), "state": PushState.DEAD},
+        lambda row: row.awb in {"S1", "S2"} and row.state is PushState.DEAD,
+    ),
+    "ended since": (
+        {"ended_since": NOW + 5 * HOUR},
+        lambda row: row.ended_at is not None and row.ended_at >= NOW + 5 * HOUR,
+    ),
+    "dead between two times": (
+        {"ended_since": NOW + 5 * HOUR, "ended_until": NOW + 20 * HOUR, "state": PushState.DEAD},
+        lambda row: row.state is PushState.DEAD and NOW + 5 * HOUR <= (row.ended_at or 0) < NOW + 20 * HOUR,
+    ),
+    "pending and ended": ({"ended_since": NOW, "state": PushState.PENDING}, lambda _: False),
+    "a class of errors": ({"errors": ("4xx",)}, lambda row: (row.error or "").startswith("HTTP 4")),
+    "several classes of errors": (
+        {"errors": ("503", "timeout"), "client": "acme"},
+        lambda row: row.push_config != OTHER and (row.error or "").startswith(("HTTP 503", "timeout")),
+    ),
+    "AWB and errors": (
+        {"awbs": ("S1", "S2"), "errors": ("5xx", "too-old")},
+        lambda row: row.awb in {"S1", "S2"} and (row.error or "").startswith(("HTTP 5", "older")),
+    ),
+    "status and errors": (
+        {"status": "DELIVERED", "errors": ("4xx", "too-old")},
+        lambda row: row.status == "DELIVERED" and (row.error or "").startswith(("HTTP 4", "older")),
+    ),
     "account of another client": (
         {"account": "acme/shipway", "client": "zeta"},
         lambda row: row.push_config == OTHER and row.account == "acme/shipway",
@@ -343,3 +378,27 @@ async def test_a_closed_lookup_says_so(store: Store) -> None:
         pass
     with pytest.raises(JournalUnavailableError):
         await opened.journal.search.counts()
+
+
+async def test_a_name_without_pushes_is_explained_with_a_similar_one(story: Opened) -> None:
+    hints = {
+        "acm": (await listed(story, client="acm")).hint,
+        "ACME": (await listed(story, client="ACME")).hint,
+        "nobody": (await listed(story, client="nobody")).hint,
+        "acme/omss": (await listed(story, push_config="acme/omss")).hint,
+        "acne/clickpost": (await listed(story, account="acne/clickpost")).hint,
+        "a known one": (await listed(story, client="acme", awbs=("X",))).hint,
+    }
+    assert hints == {
+        "acm": "the client acm has no pushes; did you mean acme?",
+        "ACME": "the client ACME has no pushes; did you mean acme?",
+        "nobody": "the client nobody has no pushes",
+        "acme/omss": "the PushConfig acme/omss has no pushes; did you mean acme/oms?",
+        "acne/clickpost": "the client acne has no pushes; did you mean acme?",
+        "a known one": None,
+    }
+
+
+async def test_more_awbs_than_a_query_may_name_are_an_error(opened: Opened) -> None:
+    with pytest.raises(ValueError, match="201 AWBs are too many: name at most 200"):
+        await listed(opened, awbs=tuple(map(str, range(201))))

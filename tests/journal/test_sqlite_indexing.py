@@ -129,7 +129,7 @@ async def check(opened: Opened, model: Model) -> None:
     visible = {(commit.update.key, push.push_config) for commit in model.kept() for push in commit.update.pushes}
     assert len(rows) == len(visible)
     for query, matches in (
-        *((PushQuery(awb=awb, limit=1000), ("awb", awb)) for awb in (f"A{number}" for number in range(12))),
+        *((PushQuery(awbs=(awb,), limit=1000), ("awb", awb)) for awb in (f"A{number}" for number in range(12))),
         *(
             (PushQuery(order_id=order, limit=1000), ("order", order))
             for order in (f"O{number}" for number in range(12))
@@ -219,7 +219,7 @@ async def test_what_was_erased_is_found_by_nobody_wherever_its_terms_were(tmp_pa
         for awb, terms in names.items():
             await erase(opened, awb=awb)
             assert not any(found & terms for found in await entries(opened))
-            assert not (await opened.journal.search.list_pushes(PushQuery(awb=awb))).rows
+            assert not (await opened.journal.search.list_pushes(PushQuery(awbs=(awb,)))).rows
             assert not (await opened.journal.search.timeline(ShipmentQuery(shipment=awb))).entries
             erased = [commit.update for commit in model.stored if awb in {commit.update.awb, commit.update.shipment}]
             assert await opened.put(*erased) == 0, "a repeat of an erased update is still known"
@@ -327,7 +327,7 @@ async def test_ids_go_on_after_all_updates_were_forgotten_and_the_server_restart
     async with sqlite_store(tmp_path).open() as opened:
         one = await opened.put_one(shipment="S", awb="S")
         assert one.update_id > up_to
-        assert len((await opened.journal.search.list_pushes(PushQuery(awb="S"))).rows) == 1
+        assert len((await opened.journal.search.list_pushes(PushQuery(awbs=("S",)))).rows) == 1
 
 
 async def test_two_names_with_the_same_number_are_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -343,7 +343,7 @@ async def test_two_names_with_the_same_number_are_told_apart(tmp_path: Path, mon
         assert await opened.put(one.update, two.update) == 0
         for _ in range(60):
             await opened.put_one(status="IN_TRANSIT")
-        for query in ({"awb": "T"}, {"order_id": "P"}):
+        for query in ({"awbs": ("T",)}, {"order_id": "P"}):
             (row,) = (await opened.journal.search.list_pushes(PushQuery(**query))).rows  # type: ignore[arg-type]
             assert row.shipment == "T"
         (row,) = (await opened.journal.search.list_pushes(PushQuery(status="DELIVERED"))).rows
@@ -419,7 +419,7 @@ async def test_a_journal_of_the_version_before_is_indexed_and_works(
         assert opened.journal.unavailable is None
         assert await opened.put(*updates) == 0
         assert (await opened.put_one(shipment="S7", occurred_at=NOW - 1)).late == (OMS,)
-        for query in ({"awb": "S50"}, {"order_id": "O50"}):
+        for query in ({"awbs": ("S50",)}, {"order_id": "O50"}):
             (row,) = (await opened.journal.search.list_pushes(PushQuery(**query))).rows  # type: ignore[arg-type]
             assert row.shipment == "S50"
         assert len((await opened.journal.search.list_pushes(PushQuery(status="IN_TRANSIT", limit=1000))).rows) == 101

@@ -93,7 +93,7 @@ async def test_a_file_of_a_later_version_is_left_alone_and_says_so(tmp_path: Pat
         assert "run the version that wrote it or a later one" in reason
 
 
-_CONSTANTS = re.compile(r"SCAN (\d+ )?(json_each|names|indexed|[ownfg]\b|CONSTANT|\(subquery|\d+ CONSTANT)")
+_CONSTANTS = re.compile(r"SCAN (\d+ )?(json_each|names|indexed|[ownfgj]\b|CONSTANT|\(subquery|\d+ CONSTANT)")
 
 _BY_TERM = "SEARCH t USING PRIMARY KEY (term=? AND at=? AND update_id>? AND update_id<?)"
 _BY_ROWID = "SEARCH u USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"

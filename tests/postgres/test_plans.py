@@ -77,6 +77,7 @@ async def test_a_table_that_had_one_row_when_it_was_analysed_is_still_looked_int
         ("replay", "by_state", f"'{OMS}', 2::smallint, 5, 9, 0, 9, 10", "undelivered_"),
         ("replay", "delivered", f"'{OMS}', 1::smallint, 5, 9, 0, 9, 10", "config_id_update_id_idx"),
         ("replay", "by_awb", f"'{OMS}', 'A', 5, 9, 0, 9", "hashtextextended"),
+        ("search", "awb", "5, 0, 9, 0, 0, 9, 10, ARRAY['A', 'B']", "hashtextextended"),
         ("unpushed", "next", f"'{OMS}', ARRAY['a/b'], 0, 9, 5, 9, 10", "_id_idx"),
         ("unpushed", "by_awb", f"'{OMS}', ARRAY['a/b'], 0, 9, 5, 'A'", "hashtextextended"),
         ("erasure", "of_awb", "'A', 5, null::text", "hashtextextended"),
@@ -85,7 +86,7 @@ async def test_a_table_that_had_one_row_when_it_was_analysed_is_still_looked_int
 async def test_a_statement_is_served_by_its_index(
     journal_sql: Callable[[str], str], file: str, name: str, values: str, index: str
 ) -> None:
-    text = load("trackpush_server.journal.postgres.sql", file)[name]
+    text = load("trackpush_server.journal.postgres.sql", file)[name].replace("{columns}", "*").replace("{way}", "DESC")
     plan = await asyncio.to_thread(
         journal_sql,
         "SET enable_seqscan = off; SET enable_bitmapscan = off; SET plan_cache_mode = force_generic_plan;"

@@ -180,6 +180,8 @@ class EndedPush(msgspec.Struct, frozen=True):
     update_id: int
     state: PushState
     received_at: int
+    ended_at: int | None
+    error: str | None
 
 
 class Unpushed(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,9 +8,18 @@ may belong before it.
 from collections.abc import Generator, Iterable, Sequence
 from typing import Literal, NamedTuple
 
+from trackpush_server.journal.error_class import matches
 from trackpush_server.journal.model import PushState
+from trackpush_server.journal.name_hint import unknown_name
 from trackpush_server.journal.row_mapping import FoundPush, Names, Position, cursor_text, position, push_row
-from trackpush_server.journal.search import MOST_LOOKED, PushPage, PushQuery, checked_limit, parse_cursor
+from trackpush_server.journal.search import (
+    MOST_AWBS,
+    MOST_LOOKED,
+    PushPage,
+    PushQuery,
+    checked_limit,
+    parse_cursor,
+)
 
 
 class Bounds(NamedTuple):
@@ -31,7 +40,9 @@ class Walk(NamedTuple):
     where: Bounds
     limit: int
     text: str = ""
-    """The AWB, order or status."""
+    """The order or status."""
+    texts: tuple[str, ...] = ()
+    """The AWBs."""
     state: int = 0
     config: int = 0
     """Number of the PushConfig, with ``by="state"``."""
@@ -61,6 +72,8 @@ def checked(query: PushQuery) -> Position | None:
         ValueError: the cursor is invalid, or the limit is out of bounds.
     """
     checked_limit(query.limit)
+    if len(query.awbs) > MOST_AWBS:
+        raise ValueError(f"{len(query.awbs)} AWBs are too many: name at most {MOST_AWBS}")
     cursor = parse_cursor(query.cursor)
     if query.newer and cursor is None:
         raise ValueError("newer needs a cursor: the one of the page to go back from")
@@ -73,7 +86,8 @@ def list_pushes(names: Names, query: PushQuery, where: Bounds) -> Walking:
     ``where`` is the range that the adapter computed from the query's times and cursor.
     """
     limit, cursor = query.limit, checked(query)
-    looked = yield from _look(_Wanted(names, query), query, where)
+    wanted = _Wanted(names, query)
+    looked = yield from _look(wanted, query, where)
     rows, more = looked.rows[:limit], looked.frontier
     if len(looked.rows) > limit:
         more = position(rows[-1])
@@ -83,7 +97,8 @@ def list_pushes(names: Names, query: PushQuery, where: Bounds) -> Walking:
     else:
         older, newer = more, None if cursor is None else (position(rows[0]) if rows else cursor)
     found = tuple(push_row(names, row) for row in rows)
-    return PushPage(found, older and cursor_text(older), newer and cursor_text(newer))
+    hint = None if found or wanted.configs else unknown_name(query, frozenset(names.push_configs.values()))
+    return PushPage(found, older and cursor_text(older), newer and cursor_text(newer), hint)
 
 
 class _Wanted:
@@ -98,12 +113,14 @@ class _Wanted:
             for number, name in names.push_configs.items()
             if query.push_config in {None, name} and (client is None or name.startswith(f"{client}/"))
         ]
-        self.states = tuple(PushState) if query.state is None else (query.state,)
+        self.states = _states(query)
         self._configs = frozenset(self.configs)
         self._account = query.account
         self._accounts = names.accounts
         self._status = query.status
         self._order_id = query.order_id
+        self._ended = query.ended_since, query.ended_until
+        self._errors = query.errors
 
     def __call__(self, row: FoundPush) -> bool:
         return (
@@ -112,20 +129,37 @@ class _Wanted:
             and self._status in {None, row.status}
             and self._order_id in {None, row.order_id}
             and self._account in {None, self._accounts[row.account_id]}
+            and _ended_between(row.ended_at, *self._ended)
+            and matches(self._errors, row.error)
         )
+
+
+def _states(query: PushQuery) -> tuple[PushState, ...]:
+    """The states of pushes that can match."""
+    states = tuple(PushState) if query.state is None else (query.state,)
+    if query.ended_since is not None or query.ended_until is not None:
+        states = tuple(state for state in states if state is not PushState.PENDING)
+    return tuple(state for state in states if state is not PushState.DELIVERED) if query.errors else states
+
+
+def _ended_between(ended_at: int | None, since: int | None, until: int | None) -> bool:
+    if since is None and until is None:
+        return True
+    return ended_at is not None and (since is None or ended_at >= since) and (until is None or ended_at < until)
 
 
 def _look(wanted: _Wanted, query: PushQuery, where: Bounds) -> Generator[Walk, list[FoundPush], _Looked]:
     limit = query.limit
-    if query.awb is not None:
-        return (yield from _walk(Walk("awb", where, MOST_LOOKED, query.awb), wanted))
+    if query.awbs:
+        return (yield from _walk(Walk("awb", where, MOST_LOOKED, texts=query.awbs), wanted))
     if query.order_id is not None:
         return (yield from _walk(Walk("order", where, MOST_LOOKED, query.order_id), wanted))
     by_config = not (query.push_config is None and query.client is None and query.account is None)
     if query.status is None:
-        if not by_config and query.state is None:
+        if not by_config and len(wanted.states) == len(PushState):
             return (yield from _walk(Walk("receipt", where, limit + 1), wanted))
-        return (yield from _by_state(wanted, where, limit, limit + 1 if query.account is None else MOST_LOOKED))
+        is_filtered = bool(query.account or query.errors or query.ended_since or query.ended_until)
+        return (yield from _by_state(wanted, where, limit, MOST_LOOKED if is_filtered else limit + 1))
     found = [(yield from _walk(Walk("status", where, MOST_LOOKED, query.status), wanted))]
     if by_config and found[0].frontier is not None:
         found.append((yield from _by_state(wanted, where, limit, MOST_LOOKED)))

@@ -6,6 +6,7 @@ dispatcher's reads. Times are milliseconds since the epoch. The conformance suit
 adapter.
 """
 
+import re
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -18,6 +19,8 @@ MOST_ROWS = 1000
 """The largest page."""
 MOST_LOOKED = 2000
 """Rows that one index scan reads at most to apply a filter that has no index."""
+MOST_AWBS = 200
+"""A query names at most so many AWBs."""
 MOST_COUNTED = 10_000
 """Counts end here; the console shows a larger backlog as "10,000 or more"."""
 MOST_ATTEMPTS = 200
@@ -25,10 +28,10 @@ MOST_ATTEMPTS = 200
 
 
 class PushQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """Which pushes to list. ``None`` matches all; times are times of receipt."""
+    """Which pushes to list. ``None`` and empty tuples match all; times are times of receipt, unless named otherwise."""
 
-    awb: str | None = None
-    """The update's AWB or the AWB of its forward leg."""
+    awbs: tuple[str, ...] = ()
+    """The update's AWB or the AWB of its forward leg is one of these, at most `MOST_AWBS`."""
     order_id: str | None = None
     client: str | None = None
     """The namespace of the PushConfig."""
@@ -43,12 +46,27 @@ class PushQuery(msgspec.Struct, frozen=True, kw_only=True):
     """Inclusive."""
     until: int | None = None
     """Exclusive."""
+    ended_since: int | None = None
+    """Only pushes that were delivered, dropped or given up at or after this time. Pending pushes never match."""
+    ended_until: int | None = None
+    """The same, exclusive."""
+    errors: tuple[str, ...] = ()
+    """The error of the push is of one of these classes (`error_class`). Delivered pushes have no error."""
     limit: int = 50
     """Rows per page, 1 to `MOST_ROWS`."""
     cursor: str | None = None
     """`PushPage.older` or `PushPage.newer` of the current page, or a `PushRow.cursor`."""
     newer: bool = False
     """Return the page of newer pushes, not of older ones. Needs a cursor."""
+
+    @property
+    def received_before(self) -> int | None:
+        """Upper bound of the times of receipt, exclusive: a push ends after its update was received.
+
+        ``ended_until`` is widened, because clocks of several replicas differ.
+        """
+        ended = None if self.ended_until is None else self.ended_until + _CLOCKS_DIFFER
+        return min((time for time in (self.until, ended) if time is not None), default=None)
 
 
 class PushRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,6 +108,11 @@ class PushPage(msgspec.Struct, frozen=True):
     reached its bound of rows and continues there."""
     newer: str | None = None
     """Cursor of the page with newer pushes (use it with ``newer=True``); None on the first page."""
+    hint: str | None = None
+    """Why the page is empty: the client, PushConfig or account has no pushes, and which has a similar name.
+
+    It names other clients: never show it to a client.
+    """
 
 
 class AttemptRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -251,6 +274,11 @@ def checked_limit(limit: int) -> int:
     return limit
 
 
+def parse_awbs(text: str) -> tuple[str, ...]:
+    """The AWBs of a pasted list: separated by commas, semicolons, blanks or line breaks."""
+    return tuple(dict.fromkeys(part for part in re.split(r"[\s,;]+", text) if part))
+
+
 def parse_cursor(text: str | None) -> tuple[int, int] | None:
     """The update id and the PushConfig's number of a cursor; None without a cursor.
 
@@ -265,5 +293,6 @@ def parse_cursor(text: str | None) -> tuple[int, int] | None:
     return int(update_id), int(config_id)
 
 
+_CLOCKS_DIFFER = 3_600_000
 _DIGITS = 18
 """Every number with so many decimal digits fits into 63 bits."""

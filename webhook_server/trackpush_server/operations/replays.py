@@ -10,7 +10,8 @@ import msgspec
 
 from trackpush_api.routing import RoutingTable
 from trackpush_server.ids import parse_push_id, push_config_tag, push_id
-from trackpush_server.journal.model import PushState, Selection
+from trackpush_server.journal import error_class
+from trackpush_server.journal.model import EndedPush, PushState, Selection
 from trackpush_server.journal.ports import ReplayStore
 from trackpush_server.journal.search import MOST_ROWS, JournalSearch, PushQuery
 from trackpush_server.operations.filtered import FilteredUpdates
@@ -22,13 +23,15 @@ STEP = 500
 """Pushes per commit; new updates wait for at most one such commit."""
 MOST_IDS = 1000
 
+ErrorName = Annotated[str, msgspec.Meta(pattern=error_class.PATTERN)]
+"""A class of errors, see `trackpush_server.journal.error_class`."""
 StateName = Literal["dead", "delivered", "dropped", "filtered"]
 FILTERED: Final = "filtered"
 """Not a state of a push: the update was stored without a push, and the current filter accepts it."""
 
 
 class ReplayRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
-    """Selects pushes. Absent fields accept all, but at least one of ids, awb, client and pushConfig is needed."""
+    """Selects pushes. Absent fields accept all; one of ids, awb, client, pushConfig and errors is needed."""
 
     ids: Annotated[tuple[str, ...], msgspec.Meta(max_length=MOST_IDS)] = ()
     awb: str | None = None
@@ -45,6 +48,12 @@ class ReplayRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Only pushes of updates received at or after this time, RFC 3339."""
     until: datetime | None = None
     """Only pushes of updates received before this time, RFC 3339."""
+    ended_since: datetime | None = None
+    """Only pushes that ended at or after this time, RFC 3339."""
+    ended_until: datetime | None = None
+    """Only pushes that ended before this time, RFC 3339."""
+    errors: tuple[ErrorName, ...] = ()
+    """Only pushes whose error is of one of these classes: ``4xx``, ``422``, ``timeout``, ``too-old``."""
     dry_run: bool = False
 
     def concerns(self, push_config: str) -> bool:
@@ -52,6 +61,20 @@ class ReplayRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         if self.push_config not in {None, push_config}:
             return False
         return self.client is None or push_config.startswith(f"{self.client}/")
+
+    def accepts(self, push: EndedPush) -> bool:
+        """Whether the push ended in the requested time and with a requested error."""
+        since, until = _milliseconds(self.ended_since), _milliseconds(self.ended_until)
+        if since is not None and (push.ended_at is None or push.ended_at < since):
+            return False
+        if until is not None and (push.ended_at is None or push.ended_at >= until):
+            return False
+        return error_class.matches(self.errors, push.error)
+
+    @property
+    def is_about_ended_pushes(self) -> bool:
+        """Whether only pushes that have ended can match."""
+        return self.ended_since is not None or self.ended_until is not None
 
 
 class ReplayView(JobView, kw_only=True):
@@ -120,8 +143,12 @@ class Replays:
             TooManyJobsError: see `start`.
         """
         ids = [parse_push_id(identifier) for identifier in request.ids]
-        if not ids and request.awb is None and request.client is None and request.push_config is None:
-            raise ValueError("name what to replay: ids, awb, client or pushConfig")
+        if not (ids or request.awb or request.client or request.push_config or request.errors):
+            raise ValueError("name what to replay: ids, awb, client, pushConfig or errors")
+        if FILTERED in request.states and (request.errors or request.is_about_ended_pushes):
+            raise ValueError(
+                "state filtered can't be combined with errors, endedSince and endedUntil: such updates have no push"
+            )
         if ids and FILTERED in request.states:
             raise ValueError(
                 "state filtered can't be combined with ids (such updates have no push); name awb, client or pushConfig"
@@ -144,7 +171,7 @@ class Replays:
                 await self._count_pending(view, push_config, request, keys)
                 selection = _selection(request, view.begun_at, keys)
                 if selection.states:
-                    await self._one(view, push_config, selection)
+                    await self._replay(view, push_config, request, selection)
         if FILTERED in request.states:
             for push_config in filter(request.concerns, sorted(self._filtered.push_configs())):
                 await self._push_filtered(view, push_config, request)
@@ -153,13 +180,16 @@ class Replays:
         self, view: ReplayView, push_config: str, request: ReplayRequest, keys: tuple[bytes, ...] | None
     ) -> None:
         """Count the selected pushes that are pending before the replay changes any push."""
+        if request.is_about_ended_pushes:
+            return
         if keys is None:
             query = PushQuery(
                 push_config=push_config,
-                awb=request.awb,
+                awbs=() if request.awb is None else (request.awb,),
                 state=PushState.PENDING,
                 since=_milliseconds(request.since),
                 until=_milliseconds(request.until),
+                errors=request.errors,
                 limit=MOST_ROWS,
             )
             pending = len((await self._search.list_pushes(query)).rows)
@@ -181,14 +211,15 @@ class Replays:
                     view.replayed += await self._store.add_pushes(push_config, page.update_ids, now=now)
                     self._pusher.rescan(push_config, page.update_ids)
 
-    async def _one(self, view: ReplayView, push_config: str, selection: Selection) -> None:
+    async def _replay(self, view: ReplayView, push_config: str, request: ReplayRequest, selection: Selection) -> None:
         after = 0
         while True:
             found = await self._store.ended(push_config, selection, after=after, limit=STEP)
-            for state, number in Counter(push.state for push in found).items():
+            wanted = [push for push in found if request.accepts(push)]
+            for state, number in Counter(push.state for push in wanted).items():
                 _count(view, push_config, state.name.lower(), number)
-            if found and not view.dry_run:
-                ids = [push.update_id for push in found]
+            if wanted and not view.dry_run:
+                ids = [push.update_id for push in wanted]
                 view.replayed += await self._store.replay(
                     push_config, ids, now=max(int(self._wall() * 1000), view.begun_at), replayed_before=view.begun_at
                 )

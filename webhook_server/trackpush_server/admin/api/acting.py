@@ -160,6 +160,9 @@ def describe_replay(request: ReplayRequest) -> str:
     parts += [f"PushConfig {request.push_config}"] if request.push_config is not None else []
     parts += [f"since {request.since.isoformat()}"] if request.since is not None else []
     parts += [f"until {request.until.isoformat()}"] if request.until is not None else []
+    parts += [f"ended since {request.ended_since.isoformat()}"] if request.ended_since is not None else []
+    parts += [f"ended until {request.ended_until.isoformat()}"] if request.ended_until is not None else []
+    parts += [f"errors {','.join(request.errors)}"] if request.errors else []
     return ", ".join(parts)
 
 

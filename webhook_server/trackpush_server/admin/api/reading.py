@@ -14,8 +14,9 @@ from trackpush_server.admin.api.operation import ApiCall, operation
 from trackpush_server.admin.clients import ClientHealth, Overview, PushConfigHealth, State
 from trackpush_server.admin.desk import AdminServices
 from trackpush_server.admin.problems import ProblemError
+from trackpush_server.journal import error_class
 from trackpush_server.journal.model import PushState
-from trackpush_server.journal.search import MOST_ROWS, PushQuery, ShipmentQuery
+from trackpush_server.journal.search import MOST_ROWS, PushQuery, ShipmentQuery, parse_awbs
 from trackpush_server.telemetry.windows import Point
 
 Limit = Annotated[int, Meta(ge=1, le=MOST_ROWS, description="Maximum number of entries.")]
@@ -24,6 +25,8 @@ Cursor = Annotated[str, Meta(min_length=1, max_length=64)]
 Name = Annotated[
     str, Meta(min_length=3, max_length=512, pattern=r"^[^/]+/[^/]+$", description="namespace/name of the resource.")
 ]
+MOST_TEXT: Final = 4096
+"""Characters of a list of AWBs."""
 PUSH_ID: Final = r"^psh_[0-9a-f]{32}-[0-9a-f]{8}$"
 
 
@@ -34,8 +37,8 @@ class Params(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 class PushesParams(Params, frozen=True, kw_only=True):
     """Selects pushes; absent fields accept all."""
 
-    awb: Text | None = None
-    """The update's AWB or the AWB of its forward leg."""
+    awb: Annotated[str, Meta(min_length=1, max_length=MOST_TEXT)] | None = None
+    """The update's AWB or the AWB of its forward leg. A list, by commas, blanks or line breaks, is allowed."""
     order_id: Text | None = None
     client: Text | None = None
     """A namespace."""
@@ -47,6 +50,12 @@ class PushesParams(Params, frozen=True, kw_only=True):
     """Only pushes of updates received at or after this time, RFC 3339."""
     until: datetime | None = None
     """Only pushes of updates received before this time, RFC 3339."""
+    ended_since: datetime | None = None
+    """Only pushes that were delivered, dropped or given up at or after this time, RFC 3339."""
+    ended_until: datetime | None = None
+    """Only pushes that were delivered, dropped or given up before this time, RFC 3339."""
+    error: Text | None = None
+    """Only pushes with an error of one of these classes, separated by commas: 4xx, 422, 5xx, timeout, too-old."""
     limit: Limit = 50
     cursor: Cursor | None = None
     newer: bool = False
@@ -241,7 +250,7 @@ async def overview(desk: AdminServices) -> Overview:
 
 def push_query(asked: PushesParams) -> PushQuery:
     return PushQuery(
-        awb=asked.awb,
+        awbs=parse_awbs(asked.awb or ""),
         order_id=asked.order_id,
         client=asked.client,
         push_config=asked.push_config,
@@ -250,6 +259,9 @@ def push_query(asked: PushesParams) -> PushQuery:
         state=None if asked.state is None else PushState[asked.state.upper()],
         since=_milliseconds(asked.since),
         until=_milliseconds(asked.until),
+        ended_since=_milliseconds(asked.ended_since),
+        ended_until=_milliseconds(asked.ended_until),
+        errors=() if asked.error is None else error_class.parse_error_classes(asked.error),
         limit=asked.limit,
         cursor=asked.cursor,
         newer=asked.newer,

@@ -80,6 +80,8 @@ class Pushes(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """
     newer: str | None
     """Cursor of the previous page, for use with ``newer=true``."""
+    hint: str | None
+    """Why the page is empty, if no push has the name of this client, PushConfig or account; with a similar name."""
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -182,7 +184,7 @@ def push(row: PushRow, explained: Explanation, *, plain: bool) -> Push:
 
 def pushes(page: PushPage, whys: Whys, *, plain: bool) -> Pushes:
     rows = tuple(push(row, whys[row.push_id], plain=plain) for row in page.rows)
-    return Pushes(pushes=rows, older=page.older, newer=page.newer)
+    return Pushes(pushes=rows, older=page.older, newer=page.newer, hint=page.hint)
 
 
 def attempt(row: AttemptRow, *, plain: bool) -> Attempt:

@@ -35,7 +35,10 @@ class PostgresReplays:
                 if state is not PushState.PENDING:
                     query = _SQL["delivered" if state is PushState.DELIVERED else "by_state"]
                     rows += await pool.fetch(query, push_config, int(state), *bounds, limit)
-        found = (EndedPush(row["update_id"], PushState(row["state"]), row["received_at"]) for row in rows)
+        found = (
+            EndedPush(row["update_id"], PushState(row["state"]), row["received_at"], row["ended_at"], row["error"])
+            for row in rows
+        )
         wanted = sorted((row for row in found if row.state in selection.states), key=lambda row: row.update_id)
         return tuple(wanted[:limit])
 

@@ -183,7 +183,7 @@ async def _walked(session: Session, walk: Walk) -> list[FoundPush]:
         name = _WALKS[walk.by]
         values = (*where.low, *where.high, where.since, where.until, walk.limit)
         if name != "receipt":
-            values = (*values, walk.text)
+            values = (*values, list(walk.texts) if walk.by == "awb" else walk.text)
     rows = await session.fetch(_SQL[name].replace("{way}", _WAYS[where.newer]), *values)
     return [_found(row) for row in rows]
 
@@ -195,7 +195,7 @@ async def _attempts(session: Session, push: FoundPush, limit: int) -> tuple[Atte
 
 async def bounds(session: Session, query: PushQuery, cursor: Position | None) -> Bounds:
     """Convert a time range and a cursor to a range of positions: ids grow with the time of receipt."""
-    since, until = query.since, query.until
+    since, until = query.since, query.received_before
     low = (0 if since is None else await _first_received(session, since - _SLACK), 0)
     high = (_LAST if until is None else await _first_received(session, until + _SLACK), 0)
     if cursor is not None:

@@ -38,7 +38,7 @@ def ended(
         "awb": selection.awb,
         "up_to": up_to_of(connection),
     }
-    rows: list[tuple[int, int, int]] = []
+    rows: list[tuple[int, int, int, int | None, str | None]] = []
     if selection.keys is not None:
         for key in selection.keys:
             rows += connection.execute(BY_KEY, {**values, "key": key}).fetchall()
@@ -49,8 +49,8 @@ def ended(
             found = (DELIVERED, DELIVERED_RECENT) if state is PushState.DELIVERED else (BY_STATE,)
             for statement in found:
                 rows += connection.execute(statement, {**values, "state": int(state)}).fetchall()
-    rows.sort()
-    ended_ones = (EndedPush(row[0], PushState(row[1]), row[2]) for row in rows if row[1] in selection.states)
+    rows.sort(key=lambda row: row[0])
+    ended_ones = (EndedPush(row[0], PushState(row[1]), *row[2:]) for row in rows if row[1] in selection.states)
     return tuple(ended_ones)[:limit]
 
 

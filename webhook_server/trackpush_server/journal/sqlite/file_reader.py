@@ -58,7 +58,7 @@ class JournalReader:
         with self._reading() as connection:
             names = search_rows.names(connection)
             cursor = pagination.checked(query)
-            where = search_rows.bounds(connection, query.since, query.until, cursor, newer=query.newer)
+            where = search_rows.bounds(connection, query.since, query.received_before, cursor, newer=query.newer)
             return _listed(connection, pagination.list_pushes(names, query, where))
 
     def show(self, push_id: str) -> PushDetail | None:

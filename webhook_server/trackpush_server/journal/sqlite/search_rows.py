@@ -144,7 +144,7 @@ def walk(connection: SqliteConnection, step: Walk) -> list[FoundPush]:
     match step.by:
         case "awb":
             return _walk_both(
-                connection, BY_AWB[newer], BY_AWB_RECENT[newer], (step.text, *between, limit), newer=newer
+                connection, BY_AWB[newer], BY_AWB_RECENT[newer], (_json(step.texts), *between, limit), newer=newer
             )
         case "order":
             values = (step.text, *between, limit)
@@ -158,6 +158,10 @@ def walk(connection: SqliteConnection, step: Walk) -> list[FoundPush]:
             return _rows(connection, BY_STATE[newer], (*of_config, limit))
         case "receipt":
             return _rows(connection, ALL[newer], (*between, limit))
+
+
+def _json(texts: Sequence[str]) -> str:
+    return msgspec.json.encode(texts).decode()
 
 
 def _walk_both(

@@ -1,6 +1,6 @@
 -- name: by_state
 -- Pushes of a PushConfig that are dead or dropped, by their own index, oldest first.
-SELECT p.update_id, p.state, u.received_at
+SELECT p.update_id, p.state, u.received_at, p.ended_at, p.error
 FROM trackpush.undelivered AS w
 JOIN trackpush.pushes AS p ON p.update_id = w.update_id AND p.config_id = w.config_id
 JOIN trackpush.updates AS u ON u.id = w.update_id
@@ -10,10 +10,10 @@ ORDER BY w.update_id LIMIT $7;
 
 -- name: delivered
 -- Pushes of a PushConfig that were delivered, oldest first: nearly all of its pushes. By its own index, as the list in search.sql.
-SELECT p.update_id, p.state, u.received_at
+SELECT p.update_id, p.state, u.received_at, p.ended_at, p.error
 FROM (SELECT c.id FROM trackpush.push_configs AS c WHERE c.name = $1 OFFSET 0) AS c
 CROSS JOIN LATERAL (
-    SELECT p.update_id, p.state FROM trackpush.pushes AS p
+    SELECT p.update_id, p.state, p.ended_at, p.error FROM trackpush.pushes AS p
     WHERE p.state = $2 AND (p.config_id, p.update_id) > (c.id, $3) AND (p.config_id, p.update_id) <= (c.id, 9223372036854775807)
         AND (p.replayed_at IS NULL OR p.replayed_at < $4)
     ORDER BY p.config_id, p.update_id OFFSET 0
@@ -26,7 +26,7 @@ LIMIT $7;
 
 -- name: by_awb
 -- Ended pushes of a PushConfig by the update's AWB or that of its forward leg.
-SELECT p.update_id, p.state, u.received_at
+SELECT p.update_id, p.state, u.received_at, p.ended_at, p.error
 FROM trackpush.updates AS u
 JOIN trackpush.pushes AS p ON p.update_id = u.id AND p.config_id = (SELECT c.id FROM trackpush.push_configs AS c WHERE c.name = $1)
 WHERE u.id IN (
@@ -40,7 +40,7 @@ ORDER BY p.update_id;
 
 -- name: by_key
 -- Ended pushes of a PushConfig by their updates' keys.
-SELECT p.update_id, p.state, u.received_at
+SELECT p.update_id, p.state, u.received_at, p.ended_at, p.error
 FROM trackpush.keys AS k
 JOIN trackpush.updates AS u ON u.id = k.update_id
 JOIN trackpush.pushes AS p ON p.update_id = k.update_id

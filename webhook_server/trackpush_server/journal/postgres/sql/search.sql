@@ -18,12 +18,18 @@ WHERE p.update_id BETWEEN $1 AND $3 AND (p.update_id, p.config_id) > ($1, $2) AN
 ORDER BY p.update_id {way}, p.config_id {way} LIMIT $7;
 
 -- name: awb
--- Pushes of an AWB, also as the AWB of a forward leg.
+-- Pushes of AWBs, also as the AWB of a forward leg. The arrays are computed once, so that the indexes of the hashes are used.
 SELECT {columns} FROM trackpush.pushes AS p JOIN trackpush.updates AS u ON u.id = p.update_id
 WHERE p.update_id IN (
-    SELECT id FROM trackpush.updates WHERE hashtextextended(shipment, 0) = hashtextextended($8, 0) AND shipment = $8 AND awb = $8
-    UNION SELECT id FROM trackpush.updates WHERE hashtextextended(awb, 0) = hashtextextended($8, 0) AND awb = $8 AND awb <> shipment
-    UNION SELECT id FROM trackpush.updates WHERE hashtextextended(forward_awb, 0) = hashtextextended($8, 0) AND forward_awb = $8
+    SELECT id FROM trackpush.updates
+    WHERE hashtextextended(shipment, 0) = ANY (ARRAY(SELECT hashtextextended(w, 0) FROM unnest($8::text[]) AS w))
+        AND shipment = ANY ($8::text[]) AND awb = shipment
+    UNION SELECT id FROM trackpush.updates
+    WHERE hashtextextended(awb, 0) = ANY (ARRAY(SELECT hashtextextended(w, 0) FROM unnest($8::text[]) AS w))
+        AND awb = ANY ($8::text[]) AND awb <> shipment
+    UNION SELECT id FROM trackpush.updates
+    WHERE hashtextextended(forward_awb, 0) = ANY (ARRAY(SELECT hashtextextended(w, 0) FROM unnest($8::text[]) AS w))
+        AND forward_awb = ANY ($8::text[])
 )
     AND p.update_id BETWEEN $1 AND $3 AND (p.update_id, p.config_id) > ($1, $2) AND (p.update_id, p.config_id) < ($3, $4)
     AND u.received_at >= $5 AND u.received_at < $6

@@ -1,6 +1,6 @@
 -- name: by_state
 -- A PushConfig's dead or dropped pushes, oldest first.
-SELECT p.update_id, p.state, u.received_at
+SELECT p.update_id, p.state, u.received_at, p.ended_at, p.error
 FROM pushes AS p INDEXED BY pushes_undelivered CROSS JOIN updates AS u ON u.id = p.update_id
 WHERE p.state = :state AND p.state <> 1 AND p.config_id = :config
     AND p.update_id > :after AND p.state <> 0 AND u.erased_at IS NULL
@@ -10,7 +10,7 @@ ORDER BY p.update_id LIMIT :limit;
 
 -- name: delivered
 -- Its delivered ones, oldest first, by terms.
-SELECT p.update_id, p.state, u.received_at
+SELECT p.update_id, p.state, u.received_at, p.ended_at, p.error
 FROM terms AS t CROSS JOIN pushes AS p ON p.update_id = t.update_id AND p.config_id = :config AND p.state = :state
 CROSS JOIN updates AS u ON u.id = t.update_id
 WHERE t.term = term('config', :config) AND t.at = 0 AND t.update_id > :after AND t.update_id <= :up_to
@@ -21,7 +21,7 @@ ORDER BY t.update_id LIMIT :limit;
 
 -- name: delivered_recent
 -- The same of updates beyond terms.
-SELECT p.update_id, p.state, u.received_at FROM pushes AS p CROSS JOIN updates AS u ON u.id = p.update_id
+SELECT p.update_id, p.state, u.received_at, p.ended_at, p.error FROM pushes AS p CROSS JOIN updates AS u ON u.id = p.update_id
 WHERE p.update_id > max(:after, :up_to) AND p.config_id = :config AND p.state = :state
     AND p.update_id > :after AND p.state <> 0 AND u.erased_at IS NULL
     AND (p.replayed_at IS NULL OR p.replayed_at < :replayed_before)
@@ -30,7 +30,7 @@ ORDER BY p.update_id LIMIT :limit;
 
 -- name: by_awb
 -- A PushConfig's ended pushes of an AWB, also as the AWB of a forward leg. Few: a shipment has tens.
-SELECT p.update_id, p.state, u.received_at FROM (
+SELECT p.update_id, p.state, u.received_at, p.ended_at, p.error FROM (
     SELECT update_id AS id FROM terms WHERE term = term('name', :awb) AND update_id <= :up_to
     UNION SELECT r.id FROM updates AS r WHERE r.id > :up_to AND (r.awb = :awb OR r.forward_awb = :awb)
 ) AS f CROSS JOIN updates AS u ON u.id = f.id AND (u.awb = :awb OR u.forward_awb = :awb)
@@ -43,7 +43,7 @@ ORDER BY p.update_id;
 
 -- name: by_key
 -- A PushConfig's ended push of one update.
-SELECT p.update_id, p.state, u.received_at FROM (
+SELECT p.update_id, p.state, u.received_at, p.ended_at, p.error FROM (
     SELECT update_id AS id FROM terms WHERE term = term('key', :key) AND update_id <= :up_to
     UNION SELECT r.id FROM updates AS r WHERE r.id > :up_to AND r.key = :key
 ) AS f CROSS JOIN updates AS u ON u.id = f.id AND u.key = :key

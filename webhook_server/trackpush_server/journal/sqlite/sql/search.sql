@@ -45,10 +45,11 @@ WHERE u.id BETWEEN max(?2, ?9 + 1) AND ?4 AND u.status = ?1
 ORDER BY u.id {way}, p.config_id {way} LIMIT ?8;
 
 -- name: by_awb
--- Pushes of an AWB, also as the AWB of a forward leg, by terms. Few: a shipment has tens.
-SELECT {columns} FROM terms AS t CROSS JOIN updates AS u ON u.id = t.update_id AND (u.awb = ?1 OR u.forward_awb = ?1)
+-- Pushes of AWBs (a JSON array), also as the AWB of a forward leg, by terms. Few: a shipment has tens.
+SELECT {columns} FROM json_each(?1) AS j CROSS JOIN terms AS t ON t.term = term('name', j.value)
+CROSS JOIN updates AS u ON u.id = t.update_id AND (u.awb = j.value OR u.forward_awb = j.value)
 CROSS JOIN pushes AS p ON p.update_id = u.id
-WHERE t.term = term('name', ?1) AND t.update_id BETWEEN ?2 AND min(?4, ?9)
+WHERE t.update_id BETWEEN ?2 AND min(?4, ?9)
     AND (p.update_id, p.config_id) > (?2, ?3) AND (p.update_id, p.config_id) < (?4, ?5)
     AND u.received_at >= ?6 AND u.received_at < ?7
 GROUP BY p.update_id, p.config_id
@@ -57,7 +58,8 @@ ORDER BY p.update_id {way}, p.config_id {way} LIMIT ?8;
 -- name: by_awb_recent
 -- The same of updates beyond terms.
 SELECT {columns} FROM updates AS u CROSS JOIN pushes AS p ON p.update_id = u.id
-WHERE u.id BETWEEN max(?2, ?9 + 1) AND ?4 AND (u.awb = ?1 OR u.forward_awb = ?1)
+WHERE u.id BETWEEN max(?2, ?9 + 1) AND ?4
+    AND (u.awb IN (SELECT value FROM json_each(?1)) OR u.forward_awb IN (SELECT value FROM json_each(?1)))
     AND (p.update_id, p.config_id) > (?2, ?3) AND (p.update_id, p.config_id) < (?4, ?5)
     AND u.received_at >= ?6 AND u.received_at < ?7
 ORDER BY u.id {way}, p.config_id {way} LIMIT ?8;
