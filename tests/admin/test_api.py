@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import csv
+import io
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -44,6 +46,12 @@ class Client:
         status, answer = await self.ask(path, token)
         assert status == 200, answer
         return answer
+
+    async def text(self, path: str, token: str = OPERATE) -> str:
+        url = f"http://{self.server.admin_address}/api/v1{path}"
+        async with self.session.get(url, headers={"Authorization": f"Bearer {token}"}) as answer:
+            assert answer.status == 200
+            return await answer.text()
 
     async def post(self, mark: int, key: str = "k") -> None:
         content = body("clickpost", mark=mark, shipment=1, second=mark).replace(b"Shipment received", PERSON.encode())
@@ -271,3 +279,31 @@ async def test_browsers_are_told_to_frame_sniff_and_store_nothing(client: Client
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
         assert answer.headers["Referrer-Policy"] == "no-referrer"
         assert answer.headers["Cache-Control"] == "no-store"
+
+
+@EITHER_STORAGE
+async def test_an_export_holds_every_match_and_is_masked_for_the_role_view(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trackpush_server.admin.api.exporting.MOST_ROWS", 1)
+    for mark in range(3):
+        await client.post(mark)
+    whole = await client.pushes(3, state="delivered")
+    lines = (await client.text("/pushes/export?format=ndjson&state=delivered")).splitlines()
+    table_text = await client.text("/pushes/export?state=delivered")
+    failed = await client.pushes(1, error="5xx")
+    viewed = (await client.text("/pushes/export?format=ndjson&error=500", VIEW)).splitlines()
+    wrong, answer = await client.ask("/pushes/export?error=6xx")
+
+    assert [json.loads(line) for line in lines] == whole
+    assert [row["id"] for row in csv.DictReader(io.StringIO(table_text, newline=""))] == [push["id"] for push in whole]
+    assert {push["pushConfig"] for push in failed} == {"acme/broken"}
+    assert len(viewed) == 1  # the two others of the shipment wait for it
+    assert "Anita Rao" not in "".join(viewed)
+    assert (wrong, "unknown error class" in answer["detail"]) == (400, True)
+
+
+async def test_exports_beyond_the_bound_are_refused(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("trackpush_server.admin.api.exporting.MOST_AT_ONCE", 0)
+    status, answer = await client.ask("/pushes/export")
+    assert (status, "exports are running" in answer["detail"]) == (429, True)

@@ -1,8 +1,10 @@
 """Replay and erase over the admin port of a real server: what is asked, refused, done, and shown of it."""
 
 import asyncio
+import contextlib
 import hashlib
 import itertools
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,13 +12,14 @@ from typing import Any
 import aiohttp
 import msgspec
 import pytest
+from aiohttp import web
 
 from support.bodies import body
 from support.deadline import until, until_found
 from support.postgres_fixtures import EITHER_STORAGE
 from support.serving import account, serving, table
-from support.sink import Sink, open_sink
-from trackpush_api.routing import Destination, RoutingTable, Sqlite, Storage
+from support.sink import Arrival, Sink, open_sink
+from trackpush_api.routing import Destination, Retry, RoutingTable, Sqlite, Storage
 from trackpush_api.vocabulary import Aggregator
 from trackpush_server.operations import jobs, replays
 from trackpush_server.server import Server
@@ -159,7 +162,7 @@ async def test_a_replay_tells_how_far_it_is_while_it_runs(tmp_path: Path, monkey
 @pytest.mark.parametrize(
     ("path", "request_", "told"),
     [
-        (REPLAYS, {}, "name what to replay: ids, awb, client or pushConfig"),
+        (REPLAYS, {}, "name what to replay: ids, awb, client, pushConfig or errors"),
         (REPLAYS, {"ids": ["nonsense"]}, "not a push id: 'nonsense'"),
         (REPLAYS, {"client": "acme", "states": ["pending"]}, "Invalid enum value 'pending' - at `$.states[0]`"),
         (REPLAYS, {"client": "acme", "sinse": "2h"}, "unknown field `sinse`"),
@@ -231,3 +234,44 @@ async def test_a_client_is_erased_and_no_other(tmp_path: Path) -> None:
 
 def files_with(folder: Path, text: str) -> list[str]:
     return [path.name for path in (folder / "data").iterdir() if text.encode() in path.read_bytes()]
+
+
+@EITHER_STORAGE
+async def test_a_replay_can_be_of_one_class_of_errors_and_of_a_time_of_death(tmp_path: Path, storage: Storage) -> None:
+    statuses = {"acme/broken": 500, "acme/busy": 503}
+    async with contextlib.AsyncExitStack() as stack:
+        sinks = {
+            name: await stack.enter_async_context(open_sink(_answering(status))) for name, status in statuses.items()
+        }
+        wanted = table(
+            account(Aggregator.CLICKPOST, "k", destinations=sorted(sinks)),
+            destinations=[
+                Destination(name=name, url=sink.url, retry=Retry(schedule=(60.0,), max_age=30.0))
+                for name, sink in sorted(sinks.items())
+            ],
+            storage=storage,
+        )
+        server = await stack.enter_async_context(serving(tmp_path, wanted))
+        await post(server, 1)
+
+        async def found(**selection: object) -> dict[str, Any]:
+            return dict((await ended(server, REPLAYS, {**selection, "dryRun": True}))["found"])
+
+        both = {"acme/broken": {"dead": 1}, "acme/busy": {"dead": 1}}
+        await until_found(lambda: found(client="acme"), lambda seen: seen == both)
+        assert await found(errors=["503"]) == {"acme/busy": {"dead": 1}}
+        assert await found(errors=["5xx"]) == both
+        assert await found(client="acme", errors=["4xx", "timeout"]) == {}
+        assert await found(client="acme", endedSince="2020-01-01T00:00:00Z") == both
+        assert await found(client="acme", endedUntil="2020-01-01T00:00:00Z") == {}
+        status, answer = await ask(
+            server, "POST", REPLAYS, {"client": "acme", "states": ["filtered"], "errors": ["5xx"]}
+        )
+        assert (status, "can't be combined" in answer["detail"]) == (400, True)
+
+
+def _answering(status: int) -> Callable[[Arrival], Awaitable[web.Response]]:
+    async def answer(_: Arrival) -> web.Response:
+        return web.Response(status=status, text="no")
+
+    return answer

@@ -1,5 +1,6 @@
 """The console in a real Chromium: what a support person looks for at 2 a.m., and what nobody else may see or do."""
 
+import asyncio
 import re
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,55 @@ async def test_pushes_are_found_by_awb_client_status_and_state_without_a_page_lo
         await page.get_by_role("button", name="Search").click()
         await expect(page.locator("#results")).to_contain_text("No pushes match")
         assert await page.evaluate("window.same")
+
+
+@ON_EITHER_STORAGE
+async def test_a_pasted_list_of_awbs_a_class_of_errors_and_the_time_of_death_narrow_the_search(desk: Desk) -> None:
+    async with desk.person() as page:
+        await page.get_by_label("AWB", exact=True).fill(f"{awb(3)}\n{awb(1)}")
+        await page.get_by_label("AWB", exact=True).press("Enter")
+        await expect(page.locator("#results tbody tr")).to_have_count(2 * 2 * len(STORY))
+        await page.get_by_role("link", name="Clear").click()
+        await page.get_by_label("Error").select_option("4xx")
+        await expect(page.locator("#results tbody tr")).to_have_count(len(REJECTED) * len(STORY))
+        await page.get_by_label("Ended until (UTC)").fill("2020-01-01T00:00")
+        await page.get_by_role("button", name="Search").click()
+        await expect(page.locator("#results")).to_contain_text("No pushes match.")
+        await page.goto("/console/?client=acm")
+        await expect(page.locator("#results")).to_contain_text("the client acm has no pushes; did you mean acme?")
+
+
+async def test_all_matches_are_downloaded_as_csv_and_as_ndjson(desk: Desk) -> None:
+    async with desk.person() as page:
+        await page.goto(f"/console/?awb={awb(3)}&limit=1")
+        for form, lines in (("CSV", 1 + 2 * len(STORY)), ("NDJSON", 2 * len(STORY))):
+            async with page.expect_download() as download:
+                await page.get_by_role("link", name=form, exact=True).click()
+            file = await (await download.value).path()
+            text = await asyncio.to_thread(file.read_text)
+            assert len(text.splitlines()) == lines
+
+
+async def test_the_chosen_time_zone_is_shown_beside_utc_and_remembered(desk: Desk) -> None:
+    async with desk.person() as page:
+        when = page.locator("#results tbody time").first
+        await expect(when).to_contain_text(re.compile(r"\d\d:\d\d:\d\d.* IST, .*(ago|now)"))
+        await page.get_by_label("Time zone beside UTC").select_option("Asia/Dubai")
+        await expect(when).to_contain_text("+04, ")
+        await page.goto("/console/dead?client=acme")
+        await expect(page.locator("tbody time").first).to_contain_text("+04, ")
+
+
+async def test_a_search_is_kept_by_name_in_this_browser(desk: Desk) -> None:
+    async with desk.person() as page:
+        await page.goto("/console/?client=acme&state=dead")
+        await page.get_by_label("Name of this search").fill("acme's dead")
+        await page.get_by_role("button", name="Keep").click()
+        await page.goto("/console/")
+        await page.get_by_role("link", name="acme's dead").click()
+        await expect(page.locator("#results tbody tr")).to_have_count(len(REJECTED) * len(STORY))
+        await page.get_by_role("button", name="Remove acme's dead").click()
+        await expect(page.get_by_role("link", name="acme's dead")).to_have_count(0)
 
 
 @ON_EITHER_STORAGE

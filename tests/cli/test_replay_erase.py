@@ -161,7 +161,7 @@ async def test_a_whole_client_is_erased_only_when_one_says_yes(rig: Rig) -> None
 @pytest.mark.parametrize(
     ("arguments", "code", "told"),
     [
-        (("replay",), 2, "name what to replay: --id, --awb, --client or --push-config"),
+        (("replay",), 2, "name what to replay: --id, --awb, --client, --push-config or --error"),
         (("erase",), 2, "name the data to erase: --awb or --client"),
         (("replay", "--id", "nonsense"), 1, "not a push id: 'nonsense'"),
     ],

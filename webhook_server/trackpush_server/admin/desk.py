@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from trackpush_api.routing import RoutingTable
@@ -59,6 +59,8 @@ class AdminServices:
     activity: Callable[[], tuple[AccountActivity, ...]] = tuple
     """Returns when each account's aggregator last sent an update, and which accounts are silent."""
     wall: Callable[[], float] = time.time
+    exports: list[str] = field(default_factory=list)
+    """Who is running an export."""
 
     async def audit(self, who: Identity, action: str, target: str, address: str) -> None:
         """Record in the audit log who starts which action. ``target`` must contain no personal data.

@@ -85,7 +85,7 @@ def _operation(operation: Operation, schema_of: dict[Any, Any], components: dict
 def _responses(operation: Operation, schema_of: dict[Any, Any]) -> dict[str, Any]:
     content = {
         operation.content_type: {}
-        if operation.content_type == "text/event-stream"
+        if operation.content_type in {"text/event-stream", "text/csv"}
         else {"schema": schema_of[operation.answer]}
     }
     problem = {"application/problem+json": {"schema": schema_of[ProblemDetails]}}

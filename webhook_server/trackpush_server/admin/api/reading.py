@@ -34,7 +34,7 @@ class Params(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """The query string, without the ``?``."""
 
 
-class PushesParams(Params, frozen=True, kw_only=True):
+class PushSelection(Params, frozen=True, kw_only=True):
     """Selects pushes; absent fields accept all."""
 
     awb: Annotated[str, Meta(min_length=1, max_length=MOST_TEXT)] | None = None
@@ -56,6 +56,11 @@ class PushesParams(Params, frozen=True, kw_only=True):
     """Only pushes that were delivered, dropped or given up before this time, RFC 3339."""
     error: Text | None = None
     """Only pushes with an error of one of these classes, separated by commas: 4xx, 422, 5xx, timeout, too-old."""
+
+
+class PushesParams(PushSelection, frozen=True, kw_only=True):
+    """Selects pushes; absent fields accept all."""
+
     limit: Limit = 50
     cursor: Cursor | None = None
     newer: bool = False
@@ -248,8 +253,8 @@ async def overview(desk: AdminServices) -> Overview:
     )
 
 
-def push_query(asked: PushesParams) -> PushQuery:
-    return PushQuery(
+def push_query(asked: PushSelection) -> PushQuery:
+    query = PushQuery(
         awbs=parse_awbs(asked.awb or ""),
         order_id=asked.order_id,
         client=asked.client,
@@ -262,10 +267,10 @@ def push_query(asked: PushesParams) -> PushQuery:
         ended_since=_milliseconds(asked.ended_since),
         ended_until=_milliseconds(asked.ended_until),
         errors=() if asked.error is None else error_class.parse_error_classes(asked.error),
-        limit=asked.limit,
-        cursor=asked.cursor,
-        newer=asked.newer,
     )
+    if not isinstance(asked, PushesParams):
+        return query
+    return msgspec.structs.replace(query, limit=asked.limit, cursor=asked.cursor, newer=asked.newer)
 
 
 def _milliseconds(moment: datetime | None) -> int | None:

@@ -5,10 +5,11 @@ from typing import Final
 
 import msgspec
 
-from trackpush_server.admin.api import acting, aggregators, findings, inbox, live, reading
+from trackpush_server.admin.api import acting, aggregators, exporting, findings, inbox, live, reading
 from trackpush_server.admin.api.openapi import description
 
 OPERATIONS: Final = (
+    *exporting.OPERATIONS,  # before /pushes/{id}
     *reading.OPERATIONS,
     *findings.OPERATIONS,
     *aggregators.OPERATIONS,

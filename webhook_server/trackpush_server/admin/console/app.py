@@ -15,6 +15,7 @@ from trackpush_server.admin.console.pages import ConsolePages
 from trackpush_server.admin.console.replays import Replaying
 from trackpush_server.admin.console.static import Static
 from trackpush_server.admin.console.templating import NOTICE, ConsoleNotice, environment, page
+from trackpush_server.admin.console.zone_choice import choose_zone
 from trackpush_server.admin.desk import AdminServices
 from trackpush_server.admin.loaded import notice
 from trackpush_server.admin.problems import ProblemError
@@ -52,6 +53,7 @@ def add_routes(
     done: dict[str, _Handler] = {
         "/console/login": login.enter,
         "/console/logout": login.leave,
+        "/console/zone": choose_zone,
         "/console/replays": replaying.start,
         "/console/replays/check": replaying.check,
         "/console/replays/{id}/end": replaying.end,

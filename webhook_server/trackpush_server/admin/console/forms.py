@@ -1,6 +1,6 @@
 """Converts forms to the API's types: empty fields are absent, times are UTC."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, TypeVar
 
 import msgspec
@@ -9,11 +9,11 @@ from aiohttp import web
 from trackpush_server.admin.guard import CSRF_FIELD
 
 _T = TypeVar("_T")
-_TIMES = frozenset({"since", "until"})
+_TIMES = frozenset({"since", "until", "endedSince", "endedUntil"})
 _SHORT_TIME = len("2025-06-12T10:00")
 _OURS = frozenset({CSRF_FIELD, "total"})
 """Fields of the form that are not part of the API request."""
-_LISTS = frozenset({"ids", "states"})
+_LISTS = frozenset({"ids", "states", "errors"})
 
 
 def asked(request: web.Request, kind: type[_T], **fixed: Any) -> _T:
@@ -24,6 +24,12 @@ def asked(request: web.Request, kind: type[_T], **fixed: Any) -> _T:
     """
     given = {name: value for name, value in request.query.items() if value.strip()}
     return msgspec.convert(_read(given) | fixed, type=kind, strict=False)
+
+
+def api_query(request: web.Request, *, without: Collection[str]) -> dict[str, str]:
+    """The parameters of the page, as the API takes them."""
+    given = {name: value for name, value in request.query.items() if value.strip() and name not in without}
+    return _read(given)
 
 
 async def posted(request: web.Request, kind: type[_T], **fixed: Any) -> _T:

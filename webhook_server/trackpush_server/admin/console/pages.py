@@ -1,5 +1,6 @@
 """The read-only pages: search, a shipment, a push, clients, live tail, charts, configuration, audit log."""
 
+from typing import Final
 from urllib.parse import quote, urlencode
 
 from aiohttp import web
@@ -10,14 +11,16 @@ from trackpush_server.admin.api import explained, reading, shapes
 from trackpush_server.admin.api.live import TailParams
 from trackpush_server.admin.clients import State
 from trackpush_server.admin.console import charts
-from trackpush_server.admin.console.forms import asked
+from trackpush_server.admin.console.forms import api_query, asked
 from trackpush_server.admin.console.links import link, plain, see
 from trackpush_server.admin.console.templating import page
 from trackpush_server.admin.desk import AdminServices
 from trackpush_server.admin.problems import ProblemError
 from trackpush_server.ids import parse_push_id
+from trackpush_server.journal import error_class
 from trackpush_server.journal.search import PushQuery, ShipmentQuery
 
+_PAGING: Final = frozenset({"cursor", "newer", "limit"})
 _STATES: tuple[State, ...] = ("failing", "gone", "missing", "suspended", "delivering")
 
 
@@ -39,6 +42,8 @@ class ConsolePages:
             "states": list(shapes.STATES.values()),
             "older": link(request, cursor=found.older, newer=None),
             "newer": link(request, cursor=found.newer, newer="true"),
+            "errors": error_class.NAMES,
+            "export": f"/api/v1/pushes/export?{urlencode(api_query(request, without=_PAGING))}",
             "asked": bool({*request.query} - {"cursor", "newer"}),
         }
         return page(request, "search.html", context, active="search")

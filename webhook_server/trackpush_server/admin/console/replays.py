@@ -1,21 +1,25 @@
 """Dead pushes, and replays in three steps: count the pushes, confirm, watch the progress."""
 
 from typing import Any, Final
+from urllib.parse import urlencode
 
 import msgspec
 from aiohttp import web
 
 from trackpush_server.admin.api import acting, explained, reading
-from trackpush_server.admin.console.forms import asked, posted
+from trackpush_server.admin.console.forms import api_query, asked, posted
 from trackpush_server.admin.console.links import link, plain, see
 from trackpush_server.admin.console.templating import page
 from trackpush_server.admin.desk import AdminServices
 from trackpush_server.admin.identity import address, identity
 from trackpush_server.admin.problems import ProblemError
+from trackpush_server.journal import error_class
 from trackpush_server.operations.replays import ReplayRequest
 
 COUNT_SECONDS: Final = 5.0
 """Seconds for which a page waits for the count; a count that takes longer is shown while it grows."""
+
+_PAGING: Final = frozenset({"cursor", "newer", "limit"})
 
 
 class Replaying:
@@ -33,7 +37,9 @@ class Replaying:
             "query": request.query,
             "older": link(request, cursor=found.older, newer=None),
             "newer": link(request, cursor=found.newer, newer="true"),
-            "selects": query.client is not None or query.push_config is not None or query.awb is not None,
+            "selects": bool(query.client or query.push_config or query.awb or query.error),
+            "errors": error_class.NAMES,
+            "export": f"/api/v1/pushes/export?{urlencode({**api_query(request, without=_PAGING), 'state': 'dead'})}",
         }
         return page(request, "dead.html", context, active="dead")
 

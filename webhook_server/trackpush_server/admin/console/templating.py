@@ -1,7 +1,8 @@
 """Renders pages with jinja2: values are escaped, unknown names are errors, and filters format times and numbers."""
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from contextvars import ContextVar
+from datetime import UTC, datetime, tzinfo
 from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import quote
@@ -14,6 +15,7 @@ from markupsafe import Markup
 from trackpush_aggregators.updates import rfc3339
 from trackpush_api.printable import printable
 from trackpush_server.admin.api.shapes import Attempt
+from trackpush_server.admin.console import zones
 from trackpush_server.admin.identity import KEY
 
 NAVIGATION: Final = (
@@ -37,6 +39,8 @@ class ConsoleNotice(msgspec.Struct, frozen=True):
 
 
 NOTICE: Final = web.AppKey("notice", ConsoleNotice)
+_READER: ContextVar[tzinfo] = ContextVar("reader", default=UTC)
+"""The time zone of the page's reader, for the filter ``moment``."""
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 _THOUSAND = 1000
 NOTHING: Final = "\N{EN DASH}"
@@ -77,9 +81,13 @@ def page(
     """A page. For a request of htmx the whole page is rendered, too, because pages are small."""
     who = request.get(KEY)
     notice = request.config_dict[NOTICE].text() if who is not None and NOTICE in request.config_dict else ""
-    text = (
-        environment().get_template(template).render(who=who, active=active, path=request.path, notice=notice, **context)
-    )
+    told = {"who": who, "active": active, "path": request.path, "here": request.path_qs, "notice": notice}
+    chosen = request.cookies.get(zones.COOKIE, zones.DEFAULT)
+    reader = _READER.set(zones.zone_of(chosen))
+    try:
+        text = environment().get_template(template).render(**told, zones=zones.choices(chosen), **context)
+    finally:
+        _READER.reset(reader)
     return web.Response(text=text, status=status, content_type="text/html")
 
 
@@ -90,7 +98,8 @@ def moment(at: str | float | None) -> str:
     text = at if isinstance(at, str) else rfc3339(int(at))
     read = datetime.fromisoformat(text).astimezone(UTC)
     shown = read.strftime("%Y-%m-%d %H:%M:%S")
-    return Markup('<time datetime="{}" title="{} UTC">{}</time>').format(text, text, shown)
+    beside = zones.beside(read, _READER.get(), datetime.now(UTC))
+    return Markup('<time datetime="{}" title="{} UTC">{} <small>{}</small></time>').format(text, text, shown, beside)
 
 
 def shown(text: str | None) -> str:

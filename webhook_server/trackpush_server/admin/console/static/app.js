@@ -20,9 +20,56 @@ document.addEventListener("DOMContentLoaded", () => {
     use(theme);
     try { localStorage.setItem(THEME, theme); } catch { /* same */ }
   });
+  document.querySelector(".filters textarea")?.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || event.shiftKey) return;
+    event.preventDefault();
+    event.target.form.requestSubmit();
+  });
+  const zone = document.getElementById("zone");
+  zone?.addEventListener("change", () => zone.form.requestSubmit());
+  const saved = document.getElementById("saved");
+  if (saved) keep(saved);
   const table = document.getElementById("tail");
   if (table) watch(table);
 });
+
+// Kept searches are in this browser's storage: an address and a name for each.
+const SAVED = "trackpush-searches";
+
+function kept() {
+  try { return JSON.parse(localStorage.getItem(SAVED) ?? "[]").filter((entry) => /^\/console\//.test(entry.href)); } catch { return []; }
+}
+
+function keep(form) {
+  const list = form.querySelector("ul");
+  const store = (entries) => {
+    try { localStorage.setItem(SAVED, JSON.stringify(entries)); } catch { /* storage is off or full: nothing is kept */ }
+    show();
+  };
+  const show = () => {
+    list.replaceChildren(...kept().map((entry) => {
+      const item = document.createElement("li");
+      const remove = document.createElement("button");
+      remove.type = "button";
+      remove.className = "quiet";
+      remove.textContent = "×";
+      remove.setAttribute("aria-label", `Remove ${entry.name}`);
+      remove.addEventListener("click", () => store(kept().filter((other) => other.name !== entry.name)));
+      item.append(link(entry.href, entry.name), remove);
+      return item;
+    }));
+  };
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    const name = form.querySelector("input").value.trim();
+    if (!name) return;
+    const href = location.pathname + location.search;
+    store([...kept().filter((other) => other.name !== name), { name, href }].slice(-50));
+    form.reset();
+  });
+  form.hidden = false;
+  show();
+}
 
 const MOST_ROWS = 200;
 
