@@ -15,16 +15,22 @@ OFFERED: Final = (
 _INDIA: Final = timezone(timedelta(hours=5, minutes=30), "IST")
 
 
-def zone_of(name: str) -> tzinfo:
-    """The zone of a cookie, which may contain anything; India's for an unknown one."""
+def _load(name: str) -> tzinfo:
     if name == "UTC":
         return UTC
-    if name not in OFFERED:
-        return _INDIA
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, OSError):  # this machine has no time zone database
         return _INDIA
+
+
+_ZONES: Final = {name: _load(name) for name in OFFERED}
+"""Read from disk at import: pages are rendered on the event loop, which may not wait for a disk."""
+
+
+def zone_of(name: str) -> tzinfo:
+    """The zone of a cookie, which may contain anything; India's for an unknown one."""
+    return _ZONES.get(name, _INDIA)
 
 
 def choices(chosen: str) -> list[tuple[str, bool]]:
