@@ -60,13 +60,13 @@ async def test_a_pasted_list_of_awbs_a_class_of_errors_and_the_time_of_death_nar
         await page.get_by_label("Ended until (UTC)").fill("2020-01-01T00:00")
         await page.get_by_role("button", name="Search").click()
         await expect(page.locator("#results")).to_contain_text("No pushes match.")
-        await page.goto("/console/?client=acm")
+        await page.goto("/console/search?client=acm")
         await expect(page.locator("#results")).to_contain_text("the client acm has no pushes; did you mean acme?")
 
 
 async def test_all_matches_are_downloaded_as_csv_and_as_ndjson(desk: Desk) -> None:
     async with desk.person() as page:
-        await page.goto(f"/console/?awb={awb(3)}&limit=1")
+        await page.goto(f"/console/search?awb={awb(3)}&limit=1")
         for form, lines in (("CSV", 1 + 2 * len(STORY)), ("NDJSON", 2 * len(STORY))):
             async with page.expect_download() as download:
                 await page.get_by_role("link", name=form, exact=True).click()
@@ -87,10 +87,10 @@ async def test_the_chosen_time_zone_is_shown_beside_utc_and_remembered(desk: Des
 
 async def test_a_search_is_kept_by_name_in_this_browser(desk: Desk) -> None:
     async with desk.person() as page:
-        await page.goto("/console/?client=acme&state=dead")
+        await page.goto("/console/search?client=acme&state=dead")
         await page.get_by_label("Name of this search").fill("acme's dead")
         await page.get_by_role("button", name="Keep").click()
-        await page.goto("/console/")
+        await page.goto("/console/search")
         await page.get_by_role("link", name="acme's dead").click()
         await expect(page.locator("#results tbody tr")).to_have_count(len(REJECTED) * len(STORY))
         await page.get_by_role("button", name="Remove acme's dead").click()
