@@ -377,3 +377,19 @@ def test_unquoted_numbers_that_yaml_reads_as_they_are_written_are_codes() -> Non
         .replace("group: DL", "group: 104, weight: 1.50, volume: 2e1")
     )
     assert parse_manifests({"kit.yaml": text}).problems == ()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "field", "found"),
+    [
+        ("awb: shipment.waybill", "awb: n", "spec.fields.awb", "false"),
+        ("code: [scan.group, scan.code]", "code: on", "spec.status.code", "true"),
+        ("of: shipment.mode", "of: 0", "spec.direction.of", "0"),
+    ],
+)
+def test_a_path_that_yaml_reads_as_a_flag_or_a_number_has_to_be_quoted(
+    old: str, new: str, field: str, found: str
+) -> None:
+    problem = first(compiled(changed(old, new)))
+    assert (problem.field, problem.message) == (field, f"must be a path, found {found}: put it in quotes")
+    assert problem.line is not None

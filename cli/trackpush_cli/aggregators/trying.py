@@ -4,7 +4,10 @@ import msgspec
 
 from trackpush_aggregators import BUILT_IN, MalformedBodyError, Reader, TooManyUpdatesError, decode, parse
 from trackpush_aggregators.definition import InvalidDefinitionError, compile_definition
+from trackpush_aggregators.definition.emptiness import why_no_update
+from trackpush_aggregators.document import unwrap
 from trackpush_aggregators.updates import notification
+from trackpush_api.kinds.aggregator_definition import AggregatorDefinitionSpec
 from trackpush_api.plurals import counted
 from trackpush_cli.aggregators.definitions import find_definition
 from trackpush_cli.errors import CommandError, ProblemsFoundError
@@ -17,9 +20,10 @@ def notifications_json(given: str, body: bytes, *, received_at: int) -> tuple[st
         CommandError: there is no such definition, or it has mistakes.
         ProblemsFoundError: the body is not JSON.
     """
-    reader = _reader(given)
+    reader, spec = _reader(given)
     try:
-        parsed = parse(reader, decode(body), body, key=None, received_at=received_at)
+        document = decode(body)
+        parsed = parse(reader, document, body, key=None, received_at=received_at)
     except (MalformedBodyError, TooManyUpdatesError) as error:
         raise ProblemsFoundError(str(error)) from None
     made = [notification(update, received_at) for update in parsed.updates]
@@ -27,20 +31,23 @@ def notifications_json(given: str, body: bytes, *, received_at: int) -> tuple[st
     if parsed.leftovers:
         count = counted(len(parsed.leftovers), "part")
         lines.append(f"{count} of the body names no shipment; a server would keep it in the inbox")
+        if not made and spec is not None:
+            lines.append(why_no_update(spec, unwrap(document, body)[0]))
     elif not made:
         lines.append("the body contains no update and nothing else: a server would answer it as a probe")
     return msgspec.json.format(msgspec.json.encode(made), indent=2).decode(), lines
 
 
-def _reader(given: str) -> Reader:
+def _reader(given: str) -> tuple[Reader, AggregatorDefinitionSpec | None]:
+    """The reader, and the spec if a definition has it."""
     built_in = {name.lower(): reader for name, reader in BUILT_IN.items()}.get(given.lower())
     if built_in is not None:
-        return built_in
+        return built_in, None
     definition = find_definition(given)
     if definition.spec is None:
         raise CommandError(*map(str, definition.problems))
     try:
-        return compile_definition(definition.name, definition.spec)
+        return compile_definition(definition.name, definition.spec), definition.spec
     except InvalidDefinitionError as error:
         resource = definition.resource
         raise CommandError(*(str(resource.problem(fault.field, fault.message)) for fault in error.faults)) from None

@@ -8,12 +8,14 @@ import msgspec
 from pydantic.alias_generators import to_camel
 
 from trackpush_aggregators import written
+from trackpush_aggregators.definition.ambiguity import ambiguous_directions
 from trackpush_aggregators.definition.compiler import compile_definition
+from trackpush_aggregators.definition.emptiness import why_no_update
 from trackpush_aggregators.definition.faults import DefinitionFault, InvalidDefinitionError
 from trackpush_aggregators.definition.moments import Zone
 from trackpush_aggregators.definition.paths import written as text_of
 from trackpush_aggregators.definition.statuses import DIRECTION_NAMES
-from trackpush_aggregators.document import decode
+from trackpush_aggregators.document import decode, unwrap
 from trackpush_aggregators.errors import MalformedBodyError, TooManyUpdatesError
 from trackpush_aggregators.reader import Reader
 from trackpush_aggregators.registry import parse
@@ -67,15 +69,15 @@ class Examined(msgspec.Struct, frozen=True):
 
 def examine(name: str, spec: AggregatorDefinitionSpec) -> Examined:
     """Compile a definition and check its samples."""
+    faults = (*ambiguous_directions(spec), *_faults_of_samples(spec))
     try:
         reader = compile_definition(name, spec)
     except InvalidDefinitionError as error:
-        return Examined(None, faults=(*error.faults, *_faults_of_samples(spec)))
-    faults = tuple(_faults_of_samples(spec))
+        return Examined(None, faults=(*error.faults, *faults))
     if faults:
         return Examined(reader, faults=faults)
     zone = Zone(spec.timezone)
-    failures = [failure for sample in spec.samples for failure in _failures(sample, reader, zone)]
+    failures = [failure for sample in spec.samples for failure in _failures(sample, spec, reader, zone)]
     return Examined(reader, failures=tuple(failures))
 
 
@@ -107,6 +109,11 @@ def encoded_body(body: Any) -> bytes:
         raise MalformedBodyError(f"The body is not JSON: {error}") from None
 
 
+def _document(sample: DefinitionSample) -> Any:
+    encoded = encoded_body(sample.body)
+    return unwrap(decode(encoded), encoded)[0]
+
+
 def _faults_of_samples(spec: AggregatorDefinitionSpec) -> Iterator[DefinitionFault]:
     for number, sample in enumerate(spec.samples):
         for place, expected in enumerate(sample.expect):
@@ -118,7 +125,9 @@ def _faults_of_samples(spec: AggregatorDefinitionSpec) -> Iterator[DefinitionFau
                     yield DefinitionFault(field, f"{value!r} is not a time; write one such as 2026-06-01T04:34:00Z")
 
 
-def _failures(sample: DefinitionSample, reader: Reader, zone: Zone) -> Iterator[SampleFailure]:
+def _failures(
+    sample: DefinitionSample, spec: AggregatorDefinitionSpec, reader: Reader, zone: Zone
+) -> Iterator[SampleFailure]:
     wanted_number = counted(len(sample.expect), "update")
     try:
         updates = updates_of(reader, sample.body)
@@ -126,7 +135,8 @@ def _failures(sample: DefinitionSample, reader: Reader, zone: Zone) -> Iterator[
         yield SampleFailure(sample.name, None, "updates", str(error), wanted_number)
         return
     if len(updates) != len(sample.expect):
-        yield SampleFailure(sample.name, None, "updates", counted(len(updates), "update"), wanted_number)
+        why = "" if updates else f" ({why_no_update(spec, _document(sample))})"
+        yield SampleFailure(sample.name, None, "updates", f"{counted(len(updates), 'update')}{why}", wanted_number)
     for number, (update, expected) in enumerate(zip(updates, sample.expect, strict=False)):
         for name, value in expected.items():
             found = shown(name, update)

@@ -64,6 +64,9 @@ DirectionName = Literal["Forward", "RTO", "Reverse"]
 
 def _source(given: Any) -> Any:
     """A path or several, written out."""
+    if isinstance(given, bool | int | float):  # a member's name such as n, on or 0, which YAML reads as a value
+        message = f"must be a path, found {str(given).lower()}: put it in quotes"
+        raise ValueError(message)  # noqa: TRY004  pydantic reports only this type
     if isinstance(given, str):
         return {"paths": [given]}
     return {"paths": given} if isinstance(given, list) else given

@@ -136,3 +136,43 @@ def test_the_body_of_a_sample_may_be_the_text_that_was_sent() -> None:
     assert "not JSON" in failure.found
     sample = SAMPLE | {"body": '{"awb": "1"}', "expect": [{"awb": "1"}]}
     assert examine("parcelkit", spec(samples=[sample])).usable
+
+
+@pytest.mark.parametrize(
+    ("changes", "body", "why"),
+    [
+        ({"fields": {"awb": "parcel.awbb"}}, {"parcel": {"awb": "1"}}, "parcel.awbb is empty; did you mean awb?"),
+        ({"fields": {"awb": ["a", "b"]}}, {"c": 1}, "a, b are empty"),
+        ({"fields": {"awb": "a", "orderId": "b"}}, {"a": "NA", "b": ""}, "a, b are empty"),
+        ({"fields": {"awb": "awb"}}, [{"AWB": "1"}, {"AWB": "2"}], "awb is empty; did you mean AWB?"),
+        ({"fields": {"awb": {"cel": "body.a"}}}, {"b": "1"}, "the expressions that name a shipment give nothing"),
+        ({"updates": STEPS}, {"shipment": []}, "body.shipments is empty; did you mean shipment?"),
+        ({"updates": STEPS}, {"shipments": [{"scan": [1]}]}, "shipment.scans is empty; did you mean scan?"),
+        (
+            {"updates": STEPS, "fields": {"awb": "scan.no"}},
+            {"shipments": [{"scans": [{"n": 1}, {"n": 2}]}]},
+            "scan.no is empty in all 2 elements",
+        ),
+        ({"updates": STEPS}, "[]", "body.shipments is empty"),
+        ({"updates": [{"as": "x", "in": "body"}], "fields": {"awb": "x.a"}}, [{"b": 1}, {"b": 2}], "in all 2 elements"),
+    ],
+)
+def test_a_sample_without_updates_says_what_is_empty(changes: dict[str, Any], body: Any, why: str) -> None:
+    given = {"fields": {"awb": "scan.awb" if "updates" in changes else "awb"}} | changes
+    given["fields"] |= {"occurredAt": "body.at"}
+    sample = {"name": "first", "body": body, "expect": [{}]}
+    examined = examine("parcelkit", spec(**given, status={"code": "body.code"}, samples=[sample]))
+    assert examined.faults == ()
+    (failure,) = examined.failures
+    assert failure.found.startswith("0 updates (")
+    assert why in failure.found
+
+
+@pytest.mark.parametrize("pair", [("F", " f"), ("N", "false"), ("Yes", "true")])
+def test_entries_for_the_same_value_with_different_directions_are_a_mistake(pair: tuple[str, str]) -> None:
+    table = {pair[0]: "Forward", pair[1]: "Reverse", "X": "RTO"}
+    (fault,) = examine("parcelkit", spec(direction={"of": "mode", "table": table})).faults
+    assert fault.field == f"spec.direction.table.{pair[1]}"
+    assert f"{pair[1]!r} and {pair[0]!r} are the same value" in fault.message
+    same = dict.fromkeys(table, "Reverse")
+    assert examine("parcelkit", spec(direction={"of": "mode", "table": same})).faults == ()
