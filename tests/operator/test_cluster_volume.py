@@ -1,5 +1,6 @@
 """The volume of a server on SQLite: grown where its storage class allows that, else reported."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any
@@ -17,6 +18,7 @@ from trackpush_operator.store.objects import Key, Kind
 Start = Callable[..., AbstractAsyncContextManager[Operator]]
 Within = Callable[[Body], Body]
 PATIENCE = 60.0
+RESTARTED = "kubectl.kubernetes.io/restartedAt"
 GROWING = pytest.mark.parametrize("running", ["growing"], indirect=True)
 FIXED = pytest.mark.parametrize("running", ["fixed"], indirect=True)
 
@@ -51,6 +53,12 @@ class Running:
     async def claim(self) -> Body:
         """The volume's claim."""
         return await self._cluster.cluster.get(VOLUME_CLAIMS, self._namespace, "data-main-0")
+
+    async def stateful_set(self) -> Body:
+        """The server's StatefulSet."""
+        found = await self._cluster.get("StatefulSet", self._namespace, "main")
+        assert found is not None
+        return found
 
 
 @pytest.fixture
@@ -97,3 +105,24 @@ async def test_a_smaller_volume_and_another_storage_class_are_reported(namespace
     await running.shows("False VolumeSize", "is of the class")
     await running.resize(size="10Gi", storageClassName=f"{namespace}-growing")
     await running.shows("True Programmed")
+
+
+@GROWING
+async def test_a_statefulset_that_is_made_again_keeps_the_annotation_of_a_restart_so_that_its_pod_stays(
+    api_server: Any, cluster: Client, namespace: str, running: Running
+) -> None:
+    await running.shows("True Programmed")
+    await asyncio.to_thread(api_server.kubectl, "-n", namespace, "rollout", "restart", "statefulset/main")
+    before = await running.stateful_set()
+    await running.resize(size="20Gi")
+    await running.shows("False VolumeSize", "data-main-0 is being grown from 10Gi to 20Gi")
+    after = await running.stateful_set()
+    assert after["metadata"]["uid"] != before["metadata"]["uid"]
+    assert after["spec"]["template"] == before["spec"]["template"]
+    await cluster.patch("WebhookServer", namespace, "main", spec={"podTemplate": {"annotations": {"mine": "1"}}})
+
+    async def annotations() -> Any:
+        found = (await running.stateful_set())["spec"]["template"]["metadata"]["annotations"]
+        return {"mine", RESTARTED} <= found.keys()
+
+    await cluster.until(annotations, True, seconds=PATIENCE)

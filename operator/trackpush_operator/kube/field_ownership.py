@@ -8,6 +8,8 @@ Other managers keep the metadata (controllers add annotations), the annotations 
 restart``), and everything written through a subresource.
 """
 
+import copy
+from collections.abc import Iterable
 from typing import Any, Final
 
 from trackpush_operator.kube.api import Body
@@ -29,6 +31,49 @@ def taken_over(body: Body, *, wanted: Body) -> list[Body] | None:
         return found
     handed = [_without_replicas(entry) for entry in found or entries]
     return found if handed == (found or entries) else [*handed, _replicas_of_an_autoscaler(body)]
+
+
+def others_template_annotations(body: Body) -> dict[str, str]:
+    """The annotations of a pod template that other managers own, such as that of ``kubectl rollout restart``."""
+    found: dict[str, str] = body["spec"]["template"]["metadata"].get("annotations") or {}
+    owned = {
+        name.removeprefix("f:")
+        for entry in body["metadata"].get("managedFields") or []
+        if _is_foreign(entry)
+        for name in _template_annotations(entry)
+    }
+    return {name: value for name, value in found.items() if name in owned}
+
+
+def handed_back(body: Body, annotations: Iterable[str]) -> list[Body]:
+    """The managedFields with which these annotations of the pod template are not ours, so the next apply keeps them."""
+    theirs: Fields = {f"f:{name}": {} for name in annotations}
+    entries = [
+        _without_annotations(entry, theirs) if _is_ours(entry) else entry for entry in body["metadata"]["managedFields"]
+    ]
+    made = {
+        "manager": "kubectl-rollout",
+        "operation": "Update",
+        "apiVersion": body["apiVersion"],
+        "fieldsType": "FieldsV1",
+        "fieldsV1": {"f:spec": {"f:template": {"f:metadata": {"f:annotations": theirs}}}},
+        "time": entries[0].get("time"),
+    }
+    return [*entries, made]
+
+
+def _template_annotations(entry: Body) -> Fields:
+    template = ((entry.get("fieldsV1") or {}).get("f:spec") or {}).get("f:template") or {}
+    found: Fields = (template.get("f:metadata") or {}).get("f:annotations") or {}
+    return found
+
+
+def _without_annotations(entry: Body, names: Fields) -> Body:
+    result = copy.deepcopy(entry)
+    annotations = _template_annotations(result)
+    for name in names:
+        annotations.pop(name, None)
+    return result
 
 
 def _leaves_replicas(wanted: Body) -> bool:
@@ -92,8 +137,7 @@ def _parts(entry: Body) -> Fields:
 
 def _without(entry: Body) -> Body:
     rest = {name: part for name, part in (entry.get("fieldsV1") or {}).items() if name not in _OWN_PARTS}
-    template = ((entry.get("fieldsV1") or {}).get("f:spec") or {}).get("f:template") or {}
-    annotations = (template.get("f:metadata") or {}).get("f:annotations")
+    annotations = _template_annotations(entry)
     if annotations:
         rest["f:spec"] = {"f:template": {"f:metadata": {"f:annotations": annotations}}}
     return {**entry, "fieldsV1": rest}

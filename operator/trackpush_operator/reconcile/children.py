@@ -16,7 +16,7 @@ from trackpush_operator.decide.server import makes_children, withheld_hosts
 from trackpush_operator.kube.api import Api, Body, Cluster
 from trackpush_operator.kube.errors import ConflictError, InvalidError, NotFoundError
 from trackpush_operator.kube.kinds import CHILDREN, SECRETS, child_api
-from trackpush_operator.reconcile.apply import as_owner, reconcile_child
+from trackpush_operator.reconcile.apply import as_owner, reconcile_child, recreate_child
 from trackpush_operator.reconcile.builders import Builders
 from trackpush_operator.reconcile.snapshots import server_snapshot
 from trackpush_operator.reconcile.state import OperatorState
@@ -102,17 +102,8 @@ class ChildReconciler:
         except InvalidError:
             if api.kind != _STATEFUL or known is None:
                 raise
-            await self._recreate(api, known, body)
+            await recreate_child(self._cluster, self._state.owned, api, known, body)
         self._applied[place] = (digest, self._state.owned.children.known[place].shape)
-
-    async def _recreate(self, api: Api, known: Child, body: Body) -> None:
-        """Delete a StatefulSet and create it again, because its volume claims can't be changed.
-
-        Pods and volumes are kept.
-        """
-        await self._cluster.delete(api, known.namespace, known.name, uid=known.uid, orphan=True)
-        self._state.owned.drop(known.kind, known.namespace, known.name, known.version)
-        await reconcile_child(self._cluster, self._state.owned, api, body)
 
     async def _leave_hosts(self, item: Item, taken: frozenset[str]) -> None:
         """Remove hosts that other servers own from the Ingress or HTTPRoute; keep the other children as they are."""
