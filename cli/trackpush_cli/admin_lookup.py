@@ -11,6 +11,7 @@ import msgspec
 
 from trackpush_cli.admin_port import AdminClient, other_form
 from trackpush_cli.errors import CommandError
+from trackpush_cli.whys import explained, read_why
 from trackpush_server.ids import inbox_id, parse_inbox_id
 from trackpush_server.journal.inbox import InboxEntry, InboxPage, InboxQuery, InboxRow
 from trackpush_server.journal.model import PushState
@@ -122,7 +123,7 @@ def _iso(moment: int | None) -> str | None:
 
 
 def _row(push: Json) -> PushRow:
-    return PushRow(
+    row = PushRow(
         push_id=push["id"],
         push_config=push["pushConfig"],
         account=push["account"],
@@ -144,6 +145,7 @@ def _row(push: Json) -> PushRow:
         erased_at=milliseconds(push["erasedAt"]),
         cursor="",
     )
+    return explained(row, read_why(push["why"]) if push.get("why") else None)
 
 
 def _inbox_row(body: Json) -> InboxRow:

@@ -16,6 +16,7 @@ from trackpush_cli.moments import Moment
 from trackpush_cli.option_types import error_option
 from trackpush_cli.output import FORMATS, output_option, print_data
 from trackpush_cli.pushes_drop import command as drop_command
+from trackpush_cli.pushes_resume import reopen_command, try_command
 from trackpush_cli.server_options import ServerChoice, server_options
 from trackpush_cli.tail import command as tail_command
 from trackpush_cli.zones import tz_option
@@ -57,12 +58,13 @@ def reading(data: Path | None, server: ServerChoice, key_files: tuple[Path, ...]
         lookup = AdminLookup(server.open())
         yield lookup, lookup.place
         return
-    from trackpush_server.journal.model import JournalUnavailableError  # noqa: PLC0415  only here, for a fast start
+    from trackpush_cli.whys import ExplainedJournal  # noqa: PLC0415  only here, for a fast start
+    from trackpush_server.journal.model import JournalUnavailableError  # noqa: PLC0415  same
     from trackpush_server.journal.sqlite.file_reader import JournalReader  # noqa: PLC0415  same
 
     try:
         with JournalReader(data, sealer=sealer(key_files)) as reader:
-            yield reader, str(data)
+            yield ExplainedJournal(reader), str(data)
     except JournalUnavailableError as error:
         raise CommandError(str(error)) from None
 
@@ -93,7 +95,7 @@ def _awbs(given: tuple[str, ...]) -> tuple[str, ...]:
 
 @click.group("pushes")
 def command() -> None:
-    """Show pushes and their attempts: state, every try, time of the next one."""
+    """Show pushes and their attempts, why they wait, and try them now."""
 
 
 @command.command(
@@ -219,3 +221,5 @@ def show_command(
 
 command.add_command(tail_command)
 command.add_command(drop_command)
+command.add_command(try_command)
+command.add_command(reopen_command)

@@ -3,7 +3,6 @@
 Free texts of the aggregator (remark, location) and bodies contain personal data, so they are shown only on request.
 """
 
-import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,11 +11,10 @@ import msgspec
 from trackpush_aggregators.updates import rfc3339
 from trackpush_cli.moments import show_duration
 from trackpush_cli.output import print_table, say, say_json, show_answer
+from trackpush_cli.whys import long_why, short_why, why_data, why_of
 from trackpush_cli.zones import show_time
 from trackpush_server.journal.model import PushState
 from trackpush_server.journal.search import AttemptRow, PushDetail, PushRow
-
-_ERROR_WIDTH = 60
 
 
 def _state(row: PushRow) -> str:
@@ -53,6 +51,7 @@ def row_data(row: PushRow) -> dict[str, Any]:
         "receivedAt": _time(row.received_at),
         "endedAt": _time(row.ended_at),
         "nextTryAt": _next_try(row),
+        "why": why_data(why_of(row)),
     }
 
 
@@ -66,7 +65,7 @@ def print_pushes(rows: Sequence[PushRow], cursor: str | None, *, hint: str | Non
         say("no pushes match" + (f": {hint}" if hint else ""), err=True)
         return
     print_table(
-        ("RECEIVED", "SHIPMENT", "STATUS", "PUSH CONFIG", "STATE", "TRIES", "NEXT TRY / ERROR", "ID"),
+        ("RECEIVED", "SHIPMENT", "STATUS", "PUSH CONFIG", "STATE", "TRIES", "WHY", "ID"),
         [
             (
                 show_time(row.received_at),
@@ -75,7 +74,7 @@ def print_pushes(rows: Sequence[PushRow], cursor: str | None, *, hint: str | Non
                 row.push_config,
                 _state(row),
                 str(row.tries),
-                _note(row),
+                short_why(why_of(row)),
                 row.push_id,
             )
             for row in rows
@@ -83,21 +82,6 @@ def print_pushes(rows: Sequence[PushRow], cursor: str | None, *, hint: str | Non
     )
     if cursor is not None:
         say(f"there are more: add --cursor {cursor}", err=True)
-
-
-def _note(row: PushRow) -> str:
-    due = _due(row)
-    error = row.error or ""
-    if len(error) > _ERROR_WIDTH:
-        error = error[: _ERROR_WIDTH - 1] + "…"
-    return ", ".join(part for part in (due, error) if part)
-
-
-def _due(row: PushRow) -> str:
-    if row.state is not PushState.PENDING:
-        return ""
-    left = row.due_at / 1000 - time.time()
-    return f"in {show_duration(left)}" if left > 0 else "due"
 
 
 def _attempt_data(attempt: AttemptRow) -> dict[str, Any]:
@@ -126,8 +110,9 @@ def print_detail(detail: PushDetail, *, body: bool) -> None:
     lines: dict[str, str | None] = {
         "id": row.push_id,
         "push config": row.push_config,
-        "state": _state(row) + (f", next try {_due(row)} ({_next_try(row) or 'at once'})" if _due(row) else ""),
-        "error": row.error,
+        "state": _state(row),
+        "why": long_why(why_of(row)),
+        "next try": _next_try(row),
         "received": show_time(row.received_at),
         "occurred": None if row.occurred_at is None else show_time(row.occurred_at) + (" (late)" * row.late),
         "ended": None if row.ended_at is None else show_time(row.ended_at),
@@ -144,7 +129,7 @@ def print_detail(detail: PushDetail, *, body: bool) -> None:
     if detail.attempts:
         print_table(("TRY", "WHEN", "TOOK", "ANSWER"), [_attempt_cells(attempt) for attempt in detail.attempts])
     else:
-        say("not tried yet" if row.state is PushState.PENDING else "never tried")
+        say("no attempt was made")
     if body and not row.erased_at:
         for name, content in (("notification", detail.notification), ("body", detail.body)):
             say()

@@ -36,7 +36,7 @@ def command(*, awb: str, client: str | None, server: ServerChoice, output: str) 
 
 def _show(updates: list[dict[str, Any]]) -> None:
     rows = [row for update in updates for row in _rows(update)]
-    print_table(("RECEIVED", "STATUS", "ACCOUNT", "PUSH CONFIG", "STATE", "TRIES", "LAST ANSWER", "ID"), rows)
+    print_table(("RECEIVED", "STATUS", "ACCOUNT", "PUSH CONFIG", "STATE", "TRIES", "WHY", "ID"), rows)
 
 
 def _rows(update: dict[str, Any]) -> list[tuple[str, ...]]:
@@ -45,15 +45,19 @@ def _rows(update: dict[str, Any]) -> list[tuple[str, ...]]:
     received = show_time(milliseconds(update["receivedAt"]) or 0)
     head = (received, "(erased)" if update["erasedAt"] else update["status"], update["account"])
     if not update["pushes"]:
-        return [
-            (*head, "none", "", "", "no PushConfig accepts it: check the filters, and the statuses of the account", "")
-        ]
+        return [(*head, "none", "", "", _reason(update), "")]
     return [(*head, *_push(push)) for push in update["pushes"]]
 
 
 def _push(entry: dict[str, Any]) -> tuple[str, ...]:
     push, attempts = entry["push"], entry["attempts"]
-    answer = show_answer(attempts[-1]["httpStatus"], attempts[-1]["error"]) if attempts else push["error"] or ""
-    if push["state"] == "pending" and push["nextTryAt"]:
-        answer += f", next try {push['nextTryAt']}"
-    return (push["pushConfig"], push["state"], str(push["tries"]), answer, push["id"])
+    delivered = push["state"] == "delivered" and attempts
+    why = show_answer(attempts[-1]["httpStatus"], attempts[-1]["error"]) if delivered else _reason(push)
+    return (push["pushConfig"], push["state"], str(push["tries"]), why, push["id"])
+
+
+def _reason(found: dict[str, Any]) -> str:
+    """Why a push waits or ended, or why an update has no push; an older server doesn't say it."""
+    from trackpush_cli.whys import long_why, read_why  # noqa: PLC0415  only here, for a fast start
+
+    return long_why(read_why(found["why"])) if found.get("why") else ""

@@ -146,8 +146,8 @@ def test_the_table_is_never_cut_when_piped_and_tells_the_next_try(data: Path) ->
     assert [line.rsplit(maxsplit=1)[-1] for line in lines[1:]] == [IDS[2], IDS[1], IDS[0]]
     assert "zen/shop" in lines[1]
     assert "connect: refused" in lines[1]
-    assert " in " in lines[1]
-    assert "  due  " in lines[2]
+    assert "(in " in lines[1]
+    assert "  Queued: " in lines[2]
 
 
 def test_a_list_without_matches_says_so_and_ends_with_0(data: Path) -> None:

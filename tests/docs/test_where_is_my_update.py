@@ -96,7 +96,7 @@ async def test_from_awb_to_cause_to_replay_in_four_commands(rig: Rig) -> None:
     rig.repaired.set()
     replayed = await rig.step(4)
 
-    assert re.search(r"acme/push +dead +6 +HTTP 422: unknown courier", story)
+    assert re.search(r"acme/push +dead +6 +Refused: .*HTTP 422: unknown courier", story)
     assert tries.count("HTTP 422: unknown courier") >= 6
     assert "1 pushes are pending again" in replayed
     async with asyncio.timeout(60):

@@ -1,5 +1,6 @@
 """The services of a running server for the admin API and the console."""
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -50,6 +51,11 @@ class AdminServices:
     tail: Tail
     channels: Callable[[], tuple[ChannelSnapshot, ...]]
     live: LiveLookup
+    try_now: Callable[[str, int], Awaitable[asyncio.Event]]
+    """Starts an attempt: `Dispatcher.try_now`."""
+    reopen: Callable[[str], bool]
+    flush: Callable[[], Awaitable[None]]
+    """Returns when the outcomes so far are on disk."""
     table: Callable[[], RoutingTable | None]
     report: Callable[[], Report | tuple[str, ...]]
     """Returns the configuration report, or only its problems if no table is served."""

@@ -47,7 +47,10 @@ class AttemptsOwner(Protocol):
 class Attempts:
     """The attempts of one PushConfig, on one event loop."""
 
-    __slots__ = ("_client", "_egress", "_hub", "_loop", "_outcomes", "_owner", "_transitions", "_window", "in_flight")
+    __slots__ = (
+        *("_client", "_egress", "_hub", "_loop", "_outcomes", "_owner", "_transitions", "_watched", "_window"),
+        "in_flight",
+    )
 
     def __init__(
         self,
@@ -68,6 +71,7 @@ class Attempts:
         self._egress = egress
         self._client = DestinationClient(hub, destination, egress)
         self._loop = asyncio.get_running_loop()
+        self._watched: dict[int, asyncio.Event] = {}
         self.in_flight = 0
         """Number of running attempts, including those to earlier versions of the destination."""
 
@@ -97,6 +101,15 @@ class Attempts:
 
     # ---- one attempt
 
+    def watch(self, update_id: int) -> asyncio.Event:
+        """An event that is set when the next attempt of this push has ended, or the push without one."""
+        return self._watched.setdefault(update_id, asyncio.Event())
+
+    def _report_end(self, update_id: int) -> None:
+        if self._watched and (event := self._watched.pop(update_id, None)) is not None:
+            event.set()
+            self._window.look_again()
+
     def send(self, lane: Lane) -> None:
         """Send the head of a lane, which is marked running."""
         push, client, now = lane.head, self._client, self._hub.wall()
@@ -106,7 +119,7 @@ class Attempts:
         client.send(push, now, partial(self._answered, self._window.lanes, lane, client))
 
     def _answered(self, lanes: Lanes, lane: Lane, client: DestinationClient, future: asyncio.Future[Answer]) -> None:
-        answer = future.result()
+        answer, update_id = future.result(), lane.head.update_id
         self.in_flight -= 1
         self._hub.attempt_ended()
         client.finished()
@@ -116,6 +129,7 @@ class Attempts:
             self._settle(lane, answer, current=client is self._client)
         else:
             self._settle_late(lanes, lane, answer)
+        self._report_end(update_id)
         self._owner.attempt_ended()
 
     def _settle_late(self, lanes: Lanes, lane: Lane, answer: Answer) -> None:
@@ -169,6 +183,7 @@ class Attempts:
         push = lane.head
         self._outcomes.record(lane, state, answer, error)
         self._window.ended(push.update_id)
+        self._report_end(push.update_id)
         age = self._hub.wall() - push.received_at / 1000
         self._hub.observer.ended(self._owner.name, state.name.lower(), age, push.trace)
         if len(lane.pushes) > 1:

@@ -28,6 +28,7 @@ from trackpush_server.pusher.prober import Prober
 from trackpush_server.pusher.starter import Starter
 from trackpush_server.pusher.state import ELSEWHERE_REASON, ChannelStatus, State, resting
 from trackpush_server.pusher.transitions import Transitions
+from trackpush_server.pusher.trial import Trials
 from trackpush_server.pusher.window import Window
 
 
@@ -35,7 +36,7 @@ class Channel:
     """The pushes of one PushConfig."""
 
     __slots__ = (
-        *("_attempts", "_hub", "_loop", "_prober", "_starter", "_status", "_transitions", "_window"),
+        *("_attempts", "_hub", "_loop", "_prober", "_starter", "_status", "_transitions", "_trials", "_window"),
         *("endpoint", "name", "slot"),
     )
 
@@ -54,6 +55,7 @@ class Channel:
             self, hub, destination, egress, window=self._window, outcomes=outcomes, transitions=self._transitions
         )
         self._starter = Starter(self, hub, self._window, self._attempts)
+        self._trials = Trials(self, hub, self._window, self._attempts)
 
     # ---- for its parts
 
@@ -93,6 +95,15 @@ class Channel:
     def unconfigure(self) -> None:
         """Stop sending, because the PushConfig was removed. All pushes wait on disk until it exists again."""
         self._transitions.hold(State.UNCONFIGURED, "its PushConfig was removed")
+
+    def reopen(self) -> bool:
+        """Send again to an endpoint that answered 410, with a closed breaker; returns whether it had."""
+        if self.state is not State.GONE:
+            return False
+        self.endpoint = Endpoint(self._attempts.destination, self._loop.time())
+        self._transitions.close("reopened by hand")
+        self.start_ready()
+        return True
 
     def _resting(self) -> tuple[State, str]:
         return resting(self._attempts.destination, is_owned=self._hub.owns(self.slot))
@@ -168,6 +179,10 @@ class Channel:
     def start(self, lane: Lane) -> None:
         """Send the head of a lane that is already marked running, out of order: a probe."""
         self._starter.start(lane)
+
+    async def try_now(self, update_id: int) -> asyncio.Event:
+        """Start one attempt of a pending push now; see `Trials.start`."""
+        return await self._trials.start(update_id)
 
     def wake_in(self, seconds: float) -> None:
         """Check for work again after this many seconds, or earlier."""

@@ -51,7 +51,7 @@ class WindowOwner(Protocol):
 class WindowContents:
     """The lanes, the backlog and the parked pushes of one PushConfig, shared by the window's classes."""
 
-    __slots__ = ("backlog", "lanes", "needs_rebuild", "parked")
+    __slots__ = ("backlog", "lanes", "needs_rebuild", "parked", "watched")
 
     def __init__(self, hub: Hub, *, ordered: bool) -> None:
         self.lanes = Lanes(ordered=ordered, budget=hub.budget)
@@ -60,6 +60,8 @@ class WindowContents:
         """Whether the lanes must be rebuilt when no attempt is in flight."""
         self.backlog = Backlog(alone=hub.ownership.alone)
         self.parked = Parked()
+        self.watched: set[int] = set()
+        """Update ids of the pushes to try now, while they are read; an id is removed when its push ends."""
 
     @property
     def has_more(self) -> bool:
@@ -70,6 +72,7 @@ class WindowContents:
         """Record that a push has ended: a read from disk may still show it as pending."""
         self.backlog.ended(update_id)
         self.parked.ended(update_id)
+        self.watched.discard(update_id)
 
     def trim(self, keep: int) -> None:
         """Remove all pushes from memory except the ``keep`` oldest and the running ones."""

@@ -23,6 +23,7 @@ from trackpush_server.pusher.live import LivePush
 from trackpush_server.pusher.observer import ChannelSnapshot, PushObserver, Trouble
 from trackpush_server.pusher.state import State
 from trackpush_server.pusher.table_diff import TableDiff, diff
+from trackpush_server.pusher.trial import CannotTryError
 from trackpush_server.tracing.port import Tracing
 
 _SLICE = 0.001
@@ -209,6 +210,25 @@ class Dispatcher:
         if channel is None:
             return LivePush(state=State.UNCONFIGURED)
         return channel.live(update_id, account, shipment)
+
+    async def try_now(self, push_config: str, update_id: int) -> asyncio.Event:
+        """Start one attempt of a pending push now; the event is set when it has ended.
+
+        The caller has checked that the journal has no earlier pending push of the same lane.
+
+        Raises:
+            CannotTryError: no attempt can be made now.
+            JournalUnavailableError: the journal can't be read.
+        """
+        channel = self._channels.get(push_config)
+        if channel is None:
+            raise CannotTryError(f"PushConfig {push_config} is not in the served configuration")
+        return await channel.try_now(update_id)
+
+    def reopen(self, push_config: str) -> bool:
+        """Send again to an endpoint that answered 410; returns whether it had."""
+        channel = self._channels.get(push_config)
+        return channel is not None and channel.reopen()
 
     def troubles(self) -> tuple[Trouble, ...]:
         """The failing PushConfigs, by name."""

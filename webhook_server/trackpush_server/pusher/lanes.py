@@ -123,12 +123,14 @@ class LaneState(Enum):
 class Lane:
     """One queue of pushes; never empty while it is in `Lanes`."""
 
-    __slots__ = ("key", "pushes", "state")
+    __slots__ = ("key", "pushes", "state", "waits")
 
     def __init__(self, key: LaneKey) -> None:
         self.key = key
         self.pushes: deque[PendingPush] = deque()
         self.state = LaneState.READY
+        self.waits = 0
+        """Number of its waits so far, so that the timer of an earlier wait doesn't end a later one."""
 
     @property
     def head(self) -> PendingPush:
@@ -245,6 +247,7 @@ class Lanes:
 
     def wait(self, lane: Lane) -> None:
         """Block a lane until `resume`, because its head waits for a retry."""
+        lane.waits += 1
         if lane.state is not LaneState.WAITING:
             lane.state = LaneState.WAITING
             self.blocked += len(lane.pushes)

@@ -37,10 +37,10 @@ class WaitingLanes:
         if self._hub.budget.is_tight and push.body is not None:
             lanes.unload(push)
         if delay is not None:
-            self._loop.call_later(delay, self._due, lane, push)
+            self._loop.call_later(delay, self._due, lane, push, lane.waits)
 
-    def _due(self, lane: Lane, push: PendingPush) -> None:
-        is_its_wait = lane.state is LaneState.WAITING and lane.pushes and lane.head is push
+    def _due(self, lane: Lane, push: PendingPush, wait: int) -> None:
+        is_its_wait = lane.state is LaneState.WAITING and lane.pushes and lane.head is push and lane.waits == wait
         if is_its_wait and self._owner.state not in HELD:
             self._contents.lanes.resume(lane, first=push.is_last_try)
             self._owner.start_ready()

@@ -7,7 +7,8 @@ again.
 """
 
 import asyncio
-from collections.abc import Iterable
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
 
 from trackpush_server.journal.model import Committed
 from trackpush_server.pusher import budget as bounds
@@ -79,6 +80,10 @@ class Window:
         """Read all pending pushes from disk again; ``again`` are ended pushes that are pending again (replays)."""
         self._contents.rescan(again)
 
+    def look_again(self) -> None:
+        """Read the parked pushes again soon: one of them was tried, and others may have waited for it."""
+        self._schedule.look_soon()
+
     def refill(self) -> None:
         """Read more pushes from disk if there is room."""
         contents = self._contents
@@ -95,6 +100,22 @@ class Window:
 
     def _begin_revisit(self) -> None:
         self._revisits.begin()
+
+    @contextlib.contextmanager
+    def watching(self, update_id: int) -> Iterator[Callable[[], bool]]:
+        """Within the block, the given function returns whether the push has not ended since its beginning.
+
+        Blocks for the same push do not nest: in the second one, the function returns False.
+        """
+        watched = self._contents.watched
+        if update_id in watched:
+            yield lambda: False
+            return
+        watched.add(update_id)
+        try:
+            yield lambda: update_id in watched
+        finally:
+            watched.discard(update_id)
 
     # ---- removing pushes
 

@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from trackpush_server.admin.api import acting, aggregators, exporting, findings, inbox, live, reading
+from trackpush_server.admin.api import acting, aggregators, exporting, findings, inbox, live, reading, resuming
 from trackpush_server.admin.api.openapi import description
 
 OPERATIONS: Final = (
@@ -14,6 +14,7 @@ OPERATIONS: Final = (
     *findings.OPERATIONS,
     *aggregators.OPERATIONS,
     *acting.OPERATIONS,
+    *resuming.OPERATIONS,
     *inbox.OPERATIONS,
     *live.OPERATIONS,
 )

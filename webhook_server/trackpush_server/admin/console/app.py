@@ -13,6 +13,7 @@ from trackpush_server.admin.console.oidc_login import OidcLogin
 from trackpush_server.admin.console.overview import OverviewPage
 from trackpush_server.admin.console.pages import ConsolePages
 from trackpush_server.admin.console.replays import Replaying
+from trackpush_server.admin.console.resuming_pages import ResumingPages
 from trackpush_server.admin.console.static import Static
 from trackpush_server.admin.console.templating import NOTICE, ConsoleNotice, environment, page
 from trackpush_server.admin.console.zone_choice import choose_zone
@@ -50,7 +51,10 @@ def add_routes(
         "/console/audit": pages.audit,
         "/console/login": login.show,
     }
+    resuming = ResumingPages(desk)
     done: dict[str, _Handler] = {
+        "/console/pushes/{id}/try": resuming.try_now,
+        "/console/push-configs/{namespace}/{name}/reopen": resuming.reopen,
         "/console/login": login.enter,
         "/console/logout": login.leave,
         "/console/zone": choose_zone,
