@@ -54,4 +54,6 @@ def write(rows: "Iterator[PushRow]", form: str) -> None:
 
 def _clean(value: object) -> object:
     """Without control characters, which a terminal would obey."""
+    if isinstance(value, dict):
+        return {name: _clean(member) for name, member in value.items()}
     return printable(value) if isinstance(value, str) else value

@@ -192,7 +192,10 @@ def test_csv_and_ndjson_hold_all_pages_and_the_same_members_as_json(
 
     assert [json.loads(line) for line in lines] == whole
     assert [row["id"] for row in rows] == [push["id"] for push in whole]
-    assert {name for row in rows for name in row} == whole[0].keys()
+    assert {name for row in rows for name in row} == whole[0].keys() | {"whyMessage"}
+    assert [(row["why"], row["whyMessage"]) for row in rows] == [
+        (push["why"]["code"], push["why"]["message"]) for push in whole
+    ]
     assert rows[0]["error"] == "connect: refused"
     assert len(two) == 1 + 2
 

@@ -11,9 +11,9 @@ from typing import Any, Final
 
 COLUMNS: Final = (
     "id", "receivedAt", "occurredAt", "endedAt", "nextTryAt", "pushConfig", "account", "shipment", "awb", "forwardAwb",
-    "orderId", "status", "state", "late", "tries", "replays", "error", "erasedAt",
+    "orderId", "status", "state", "late", "tries", "replays", "error", "erasedAt", "why", "whyMessage",
 )  # fmt: skip
-"""Members of a push in the admin API, in the order of the columns."""
+"""Members of a push in the admin API, in the order of the columns; of its ``why``, the code and the sentence."""
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
@@ -23,7 +23,8 @@ def header() -> str:
 
 def push_line(push: Mapping[str, Any]) -> str:
     """The line of one push, given as in the admin API."""
-    return line(push[name] for name in COLUMNS)
+    flat = {**push, "why": push["why"]["code"], "whyMessage": push["why"]["message"]}
+    return line(flat[name] for name in COLUMNS)
 
 
 def line(cells: Iterable[object]) -> str:
