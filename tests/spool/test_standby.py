@@ -128,6 +128,31 @@ async def test_a_full_disk_gives_503_and_an_unready_standby_until_there_is_room(
             assert answer.status == 200
 
 
+async def test_a_standby_stays_unready_while_a_few_bytes_fit_on_the_disk_and_no_line_does(
+    tmp_path: Path, client: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "data").mkdir()
+    write = os.write
+
+    def fits(descriptor: int, data: bytes) -> int:
+        if len(data) > 16:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(descriptor, data)
+
+    async def ready() -> int:
+        async with client.get(f"http://{standby.admin_address}/readyz") as answer:
+            return answer.status
+
+    async with standing_by(tmp_path) as standby:
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "write", fits)
+            async with client.post(url(standby), data=clickpost(1), headers=KEY) as answer:
+                assert answer.status == 503
+            assert [await ready(), await ready()] == [503, 503]
+        assert await ready() == 200
+    assert (tmp_path / "data/spool/arrivals").stat().st_size == 0
+
+
 async def test_a_folder_that_is_missing_is_refused_with_its_name(tmp_path: Path) -> None:
     with pytest.raises(CannotStartError, match=rf"--data {tmp_path}/data: No such file or directory"):
         async with standing_by(tmp_path):

@@ -65,10 +65,18 @@ class SpoolFiles:
             OSError: the disk is full or can't be written, or the spool is full.
         """
         with self._locked(), _opened(self._arrivals, _APPEND) as descriptor:
-            before = os.fstat(descriptor).st_size
-            if before > MOST_BYTES:
-                raise SpoolFullError(f"{self._arrivals} has {before} bytes, and the server doesn't read it in")
-            self._write_to_disk(descriptor, b"".join(lines), before)
+            self._write_to_disk(descriptor, b"".join(lines), _size(descriptor, self._arrivals))
+
+    def prove(self, size: int) -> None:
+        """Show that a line of this size can be written; nothing of it stays.
+
+        Raises:
+            OSError: as for `append`.
+        """
+        with self._locked(), _opened(self._arrivals, _APPEND) as descriptor:
+            before = _size(descriptor, self._arrivals)
+            self._write_to_disk(descriptor, bytes(size), before)
+            os.ftruncate(descriptor, before)
 
     def take(self) -> bool:
         """Take what has arrived, unless an earlier part is not discarded yet; returns whether there is a part to read.
@@ -137,6 +145,18 @@ class SpoolFiles:
         with _opened(self.folder / _LOCK, os.O_RDWR | os.O_CREAT) as descriptor:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             yield
+
+
+def _size(descriptor: int, path: Path) -> int:
+    """The size of the file.
+
+    Raises:
+        SpoolFullError: nothing may be appended.
+    """
+    found = os.fstat(descriptor).st_size
+    if found > MOST_BYTES:
+        raise SpoolFullError(f"{path} has {found} bytes, and the server doesn't read it in")
+    return found
 
 
 @contextlib.contextmanager

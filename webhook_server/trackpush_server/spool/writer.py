@@ -14,8 +14,6 @@ from trackpush_server.spool.arrival import SpooledRequest, line_of, without_keys
 from trackpush_server.spool.files import SpoolFiles
 
 _ID_BYTES = 12
-_PROBE = b"\n"
-"""An empty line, which readers skip."""
 
 
 class SpoolWriter:
@@ -24,6 +22,8 @@ class SpoolWriter:
     def __init__(self, files: SpoolFiles, sealer: Sealer) -> None:
         self.unavailable: str | None = None
         """Why the last write failed; None if it worked."""
+        self._refused = 0
+        """Bytes of the largest line of the last failed write."""
         self._files = files
         self._sealer = sealer
         self._waiting: list[tuple[bytes, asyncio.Future[None]]] = []
@@ -45,10 +45,17 @@ class SpoolWriter:
         await self._put(line_of(arrival, self._sealer))
 
     async def prove(self) -> str | None:
-        """Try again to write after a failure; returns why it does not work, or None."""
+        """Try again after a failure whether as much can be written; returns why not, or None.
+
+        A few bytes may fit into the last block of a file on a full disk.
+        """
         if self.unavailable is not None:
-            with contextlib.suppress(JournalUnavailableError):
-                await self._put(_PROBE)
+            try:
+                await asyncio.to_thread(self._files.prove, self._refused)
+            except OSError as error:
+                self.unavailable = _reason(error)
+            else:
+                self.unavailable = None
         return self.unavailable
 
     @contextlib.asynccontextmanager
@@ -75,7 +82,8 @@ class SpoolWriter:
             try:
                 await asyncio.to_thread(self._files.append, [line for line, _ in batch])
             except OSError as error:
-                self.unavailable = f"the spool can't be written: {error.strerror or error}"
+                self.unavailable = _reason(error)
+                self._refused = max(len(line) for line, _ in batch)
                 for _, done in batch:
                     if not done.done():
                         done.set_exception(JournalUnavailableError(self.unavailable))
@@ -85,3 +93,7 @@ class SpoolWriter:
                 for _, done in batch:
                     if not done.done():
                         done.set_result(None)
+
+
+def _reason(error: OSError) -> str:
+    return f"the spool can't be written: {error.strerror or error}"
