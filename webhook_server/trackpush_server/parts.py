@@ -14,6 +14,7 @@ from trackpush_server.journal.sealing import Sealer
 from trackpush_server.journal.slots import Ownership
 from trackpush_server.journal.sqlite import SqliteJournal
 from trackpush_server.operations.operations import Operations
+from trackpush_server.operations.sample_push import SamplePushes
 from trackpush_server.options import ServeOptions
 from trackpush_server.pusher.dispatcher import Dispatcher
 from trackpush_server.receiver.reception import Reception
@@ -154,6 +155,7 @@ def admin_services(
         erasures=operations.erasures,
         reseals=operations.reseals,
         inbox=operations.retries,
+        test_pushes=SamplePushes(lambda: tables.table),
         windows=telemetry.windows,
         sampler=telemetry.sampler,
         tail=telemetry.tail,

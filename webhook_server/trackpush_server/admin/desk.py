@@ -19,6 +19,7 @@ from trackpush_server.operations.erasures import Erasures
 from trackpush_server.operations.inbox import InboxRetries
 from trackpush_server.operations.replays import Replays
 from trackpush_server.operations.reseals import Reseals
+from trackpush_server.operations.sample_push import SamplePushes
 from trackpush_server.pusher.live import LivePush
 from trackpush_server.pusher.observer import ChannelSnapshot
 from trackpush_server.silence.activity import AccountActivity
@@ -46,6 +47,7 @@ class AdminServices:
     erasures: Erasures
     reseals: Reseals
     inbox: InboxRetries
+    test_pushes: SamplePushes
     windows: Windows
     sampler: Sampler
     tail: Tail

@@ -19,6 +19,11 @@ _CLOUD_EVENT = "application/cloudevents+json"
 """CloudEvents HTTP binding 1.0, structured mode."""
 
 
+def content_type(destination: Destination) -> str:
+    """The Content-Type of a destination's bodies, unless its own headers contain another."""
+    return _CLOUD_EVENT if destination.payload_format == "CloudEvents" else "application/json"
+
+
 def build_head(destination: Destination, target: Target) -> bytes:
     """All bytes before a push's own headers. A client's header replaces the default of the same name.
 
@@ -30,8 +35,7 @@ def build_head(destination: Destination, target: Target) -> bytes:
     if excess is not None:
         raise ValueError(f"PushConfig {destination.name}: its headers {excess}")
     given = {name.lower() for name, _ in destination.headers}
-    content = _CLOUD_EVENT if destination.payload_format == "CloudEvents" else "application/json"
-    defaults = (("User-Agent", USER_AGENT), ("Accept", "*/*"), ("Content-Type", content))
+    defaults = (("User-Agent", USER_AGENT), ("Accept", "*/*"), ("Content-Type", content_type(destination)))
     lines = [f"POST {target.request_target} HTTP/1.1", f"Host: {target.authority}"]
     lines += [f"{name}: {value}" for name, value in defaults if name.lower() not in given]
     lines += [_line(destination.name, name, value) for name, value in destination.headers]

@@ -109,10 +109,5 @@ class DestinationClient:
     def _body(self, push: PendingPush, identity: str) -> bytes:
         if push.notification is None or push.body is None:
             raise RuntimeError(f"push {identity}: its payload is not loaded")
-        match self.destination.payload_format:
-            case "Raw":
-                return push.body
-            case "CloudEvents":
-                return render.cloud_event(identity, push.account, push.notification, push.body, late=push.late)
-            case "Canonical":
-                return render.canonical(identity, push.notification, push.body, late=push.late)
+        form = self.destination.payload_format
+        return render.push_body(form, identity, push.account, push.notification, push.body, late=push.late)

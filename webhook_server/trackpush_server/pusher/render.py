@@ -53,6 +53,15 @@ def canonical(push_id: str, notification: bytes, raw: bytes, *, late: bool) -> b
     return b'{"id":"%s","late":%s,%s,"raw":%s}' % (push_id.encode("ascii"), flag, notification[1:-1], raw)
 
 
+def push_body(payload_format: str, push_id: str, account: str, notification: bytes, raw: bytes, *, late: bool) -> bytes:
+    """The body of a push in the PushConfig's ``payload.format``."""
+    if payload_format == "Raw":
+        return raw
+    if payload_format == "CloudEvents":
+        return cloud_event(push_id, account, notification, raw, late=late)
+    return canonical(push_id, notification, raw, late=late)
+
+
 class _CloudEvent(msgspec.Struct, kw_only=True, omit_defaults=True):
     specversion: str
     id: str

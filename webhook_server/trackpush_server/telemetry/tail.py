@@ -33,6 +33,8 @@ class TailEvent(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     late: bool = False
     pushes: tuple[str, ...] = ()
     """For an update: the PushConfigs that get a push."""
+    push_ids: tuple[str, ...] = ()
+    """For an update: the ids of these pushes, in the same order."""
     state: str | None = None
     """For an attempt: the state of its push afterwards."""
     tries: int | None = None
@@ -103,6 +105,7 @@ class Tail:
             return
         for entry in committed:
             update = entry.update
+            pushes = tuple(push.push_config for push in update.pushes if push.push_config not in entry.dropped)
             self._tell(
                 TailEvent(
                     kind="update",
@@ -113,7 +116,8 @@ class Tail:
                     awb=update.awb,
                     status=update.status,
                     late=bool(entry.late),
-                    pushes=tuple(push.push_config for push in update.pushes if push.push_config not in entry.dropped),
+                    pushes=pushes,
+                    push_ids=tuple(push_id(update.key, name) for name in pushes),
                 )
             )
 

@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from trackpush_server.admin.api import acting, aggregators, exporting, findings, inbox, live, reading, resuming
+from trackpush_server.admin.api import acting, aggregators, exporting, findings, inbox, live, reading, resuming, testing
 from trackpush_server.admin.api.openapi import description
 
 OPERATIONS: Final = (
@@ -17,6 +17,7 @@ OPERATIONS: Final = (
     *resuming.OPERATIONS,
     *inbox.OPERATIONS,
     *live.OPERATIONS,
+    *testing.OPERATIONS,
 )
 
 
