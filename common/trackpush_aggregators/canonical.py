@@ -153,6 +153,6 @@ class Notification(msgspec.Struct, frozen=True, kw_only=True, rename="camel", om
         ),
     ] = UNSET
     received_at: Annotated[str, _is("Time of receipt, UTC.", "2023-05-23T06:13:53.250Z", format="date-time")]
-    test: Annotated[bool, _is("The aggregator's own test or dummy body: ignore it.")]
+    test: Annotated[bool, _is("A test of the aggregator's panel, or a test push of the operator: ignore it.")]
     shipment: NotificationShipment
     status: NotificationStatus
