@@ -11,9 +11,11 @@ import msgspec
 from trackpush_api.aggregators.names import BUILT_IN, KnownAggregators, check_aggregator
 from trackpush_api.aggregators.profile import AggregatorProfile
 from trackpush_api.kinds import AggregatorWebhookSpec, WebhookServerSpec
+from trackpush_api.kinds.aggregator_webhook import LEAST_EXPECTED, MOST_EXPECTED
 from trackpush_api.kinds.webhook_server import AllowedNamespaces
 from trackpush_api.manifest import Resource
 from trackpush_api.problems import Problem, Reason, Severity, unexpected
+from trackpush_api.quantities import seconds
 from trackpush_api.routing import Account, digest_key
 from trackpush_api.secrets import SecretResolver, Secrets
 from trackpush_api.status_names import objection_to_account
@@ -108,9 +110,24 @@ def _compile(webhook: Resource, spec: AggregatorWebhookSpec, context: AccountCon
         destinations=_targets(webhook, spec, context.push_configs, problems),
         statuses=None if spec.statuses is None else frozenset(spec.statuses),
         suspended=spec.suspend,
+        expect_every=_expect_every(webhook, spec, problems),
         secrets=tuple(keys.values()) if facts.signed else (),
     )
     return CompiledAccount(account=account if keys else None, problems=tuple(problems))
+
+
+def _expect_every(webhook: Resource, spec: AggregatorWebhookSpec, problems: list[Problem]) -> float | None:
+    """The seconds of ``expectEvery``. A wrong value must not stop updates: the account is served, but not watched."""
+    if spec.expect_every is None:
+        return None
+    found = seconds(spec.expect_every)
+    if LEAST_EXPECTED <= found <= MOST_EXPECTED:
+        return found
+    message = (
+        f"found {spec.expect_every}, must be between 1m and 90d; silence of this account is not noticed until then"
+    )
+    problems.append(webhook.problem("spec.expectEvery", message))
+    return None
 
 
 def _refusal(webhook: Resource, context: AccountContext) -> Problem | None:

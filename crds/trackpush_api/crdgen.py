@@ -32,7 +32,7 @@ def _definition(kind: KindDefinition) -> dict[str, Any]:
             if kind.name == "PushConfig"
             else []
         ),
-        *([_column("Aggregator", ".spec.aggregator")] if kind.name == "AggregatorWebhook" else []),
+        *(_ACCOUNT_COLUMNS if kind.name == "AggregatorWebhook" else ()),
         _column(name, path, "integer" if name == "Replicas" else "string"),
         _column("Age", ".metadata.creationTimestamp", "date"),
     ]
@@ -93,6 +93,13 @@ def _column(name: str, path: str, kind: str = "string") -> dict[str, Any]:
     return {"name": name, "type": kind, "jsonPath": path}
 
 
+_ACCOUNT_COLUMNS = (
+    _column("Receiving", '.status.conditions[?(@.type=="Receiving")].status'),
+    _column("Last Update", ".status.lastUpdateTime", "date"),
+    _column("Aggregator", ".spec.aggregator"),
+)
+
+
 def with_words(node: Any) -> Any:
     """The schema with a CEL rule instead of each pattern, so that the API server's error has advice and not a regex."""
     if isinstance(node, list):
@@ -139,6 +146,11 @@ _OWN: dict[str, dict[str, Any]] = {
     "AggregatorWebhook": {
         "url": {**_TEXT, "description": "URL to paste into the aggregator's panel."},
         "setup": {**_TEXT, "description": "Instructions for the aggregator's panel."},
+        "lastUpdateTime": {
+            "type": "string",
+            "format": "date-time",
+            "description": "When the aggregator last sent an update. It is written at most every five minutes.",
+        },
     },
     "WebhookServer": {
         "replicas": {**_COUNT, "description": "Number of pods, ready or not."},

@@ -36,6 +36,8 @@ _DURATION_FIELDS = frozenset(
         "delivered",
         "dead",
         "targetQueueAge",
+        "expectEvery",
+        "unrecognised",
     ]
 )
 _SPACES = {" ": "a space", "\n": "a line break", "\r": "a line break", "\t": "a tab"}

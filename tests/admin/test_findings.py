@@ -22,6 +22,7 @@ from trackpush_server.admin.undelivered import Failing, RefusedAccount, Undelive
 from trackpush_server.config.watch import Report
 from trackpush_server.journal.inbox import InboxCount
 from trackpush_server.journal.model import JournalUnavailableError
+from trackpush_server.silence.activity import AccountActivity
 from trackpush_server.telemetry.unknown_codes import CodeCounts, UnknownCode
 
 REPORT = Report(
@@ -47,6 +48,13 @@ def unknown(aggregator: str, code: str, count: int, first_at: int = 1000) -> Unk
     return UnknownCode(
         aggregator=aggregator, code=code, label=None, values=(), count=count, first_at=first_at, last_at=first_at
     )
+
+
+def silent(name: str, last_update: int | None = None) -> AccountActivity:
+    return AccountActivity(
+        name=name, aggregator="Clickpost", state="silent", last_update=last_update, silent_since=last_update or 1000,
+        expect_every=3600.0,
+    )  # fmt: skip
 
 
 def shown(found: ServerFindings) -> list[tuple[str, str, str, str]]:
@@ -75,6 +83,12 @@ def test_every_source_of_problems_is_a_finding_and_errors_come_first() -> None:
             Waiting(push_config="old/oms", state="missing", pending=4, dead=0, age_seconds=9.0),
             Waiting(push_config="old/done", state="missing", pending=0, dead=3, age_seconds=0.0),
         ),
+        activity=(
+            silent("acme/clickpost"),
+            silent("acme/shipway", last_update=1_764_500_000_000),
+            silent("acme/st"),
+            AccountActivity(name="acme/xpressbees", aggregator="xpressbees", state="receiving", last_update=5),
+        ),
         inbox=(InboxCount(account="acme/shipway", entries=2, bytes=9, oldest_received_at=0),),
     )
 
@@ -86,12 +100,20 @@ def test_every_source_of_problems_is_a_finding_and_errors_come_first() -> None:
         ("error", "PushConfig", "acme/oms", "EndpointFailing"),
         ("error", "PushConfig", "old/oms", "Missing"),
         ("error", "AggregatorWebhook", "acme/clickpost", "SenderRefused"),
+        ("error", "AggregatorWebhook", "acme/shipway", "Silent"),
+        ("error", "AggregatorWebhook", "acme/st", "Silent"),
         ("error", "WebhookServer", "trackpush/main", "BrokenConfig"),
         ("warning", "WebhookServer", "trackpush/main", "ConfigWarning"),
         ("warning", "AggregatorWebhook", "acme/shipway", "Unrecognised"),
         ("warning", "Aggregator", "Clickpost", "UnknownCodes"),
     ]
     assert found.findings[2].since == "2025-11-30T10:53:20Z"
+    assert found.findings[5].since == "2025-11-30T10:53:20Z"
+    assert found.findings[5].message.startswith("its aggregator sends no updates any more")
+    assert found.findings[6].message.startswith("its aggregator never sent an update")
+    assert [account.name for account in found.accounts] == [
+        "acme/clickpost", "acme/st", "acme/shipway", "acme/xpressbees",
+    ]  # fmt: skip
     assert found.findings[-1].message.startswith("3 updates with 2 different codes became UNKNOWN")
     assert found.findings[-1].since == "1970-01-01T00:00:01Z"
     assert [(queue.push_config, queue.oldest_seconds) for queue in found.queues] == [

@@ -85,7 +85,7 @@ async def test_an_account_is_served_since_the_first_time_unless_it_was_created_a
         await times.serve([ACME, ZEN], now=NOW + 2, again=False)
         await times.serve([ZEN], now=NOW + 3, again=True)
     assert (await read(store)).accounts == {
-        ACME: AccountTimes(last_update=NOW, served_since=NOW + 1),
+        ACME: AccountTimes(last_update=NOW, served_since=NOW),
         ZEN: AccountTimes(served_since=NOW + 3),
     }
 

@@ -47,6 +47,11 @@ def _hosted(*names: str) -> Spec:
     return {"hosts": [{"host": "a.example", "aggregators": list(names)}]}
 
 
+def _expecting(pause: str) -> Spec:
+    return {**_WEBHOOK, "expectEvery": pause}
+
+
+_PAUSE = "must be between 1m and 90d; write days first, such as 1d12h"
 _NAMES = f"write {WORDS[patterns.AGGREGATOR]}"
 _SPELLED = "write the name as it is defined: Clickpost, Shiprocket, Shipway"
 _BASIC = {"username": _SECRET, "password": _SECRET}
@@ -103,6 +108,13 @@ CREATED: list[tuple[str, str, Spec, Spec]] = [
      {**_PUSH, "headers": [*_headed("X-A")["headers"], *_headed("x-a")["headers"]]}),
     ("PushConfig", "write the URL without user and password, and set auth.basic instead",
      {"url": "https://x.example/@home?a=b@c"}, {"url": "https://user:pass@x.example"}),
+    ("AggregatorWebhook", _PAUSE, _expecting("1m"), _expecting("59s")),
+    ("AggregatorWebhook", _PAUSE, _expecting("1h30m"), _expecting("0s")),
+    ("AggregatorWebhook", _PAUSE, _expecting("2160h"), _expecting("2161h")),
+    ("AggregatorWebhook", _PAUSE, _expecting("90d"), _expecting("91d")),
+    ("AggregatorWebhook", _PAUSE, _expecting("1d12h"), _expecting("100d")),
+    ("AggregatorWebhook", _PAUSE, _expecting("89.5d"), _expecting("0d")),
+    ("AggregatorWebhook", f"write {WORDS[DURATION_PATTERN]}", _expecting("6h"), _expecting("six hours")),
     ("AggregatorWebhook", f"write {WORDS[patterns.NAME]}",
      _WEBHOOK | {"pushConfigRefs": [{"name": "a"}]}, _WEBHOOK | {"pushConfigRefs": [{"name": "A"}]}),
     ("AggregatorWebhook", f"write {WORDS[patterns.DATA_KEY]}",

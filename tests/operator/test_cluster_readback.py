@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
+from typing import Any
 
 import pytest
 
@@ -187,6 +188,44 @@ async def test_an_account_whose_sender_is_refused_by_all_pods_together_is_told_a
         pod.refused = second.refused = {}
         operator.state.queues.readback.add(f"{namespace}/main")
         await cluster.until(is_receiving, wanted=True)
+
+
+@pytest.mark.usefixtures("resources")
+async def test_a_silent_account_is_reported_with_its_last_update_and_the_next_update_ends_it(
+    cluster: Client, namespace: str, start: Start, within: Within, pod: FakePod, *, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(readback, "ACCOUNTS_EVERY", 0.0)
+    account, last = {"name": f"{namespace}/clickpost"}, 1_764_500_000_000
+    await cluster.patch("AggregatorWebhook", namespace, "clickpost", spec={"expectEvery": "1d12h"})
+
+    async def last_update_time() -> Any:
+        body = await cluster.get("AggregatorWebhook", namespace, "clickpost") or {}
+        return (body.get("status") or {}).get("lastUpdateTime")
+
+    async with start() as operator:
+        await until_served(cluster, namespace, within, pod)
+        await cluster.until_condition("AggregatorWebhook", namespace, "clickpost", Receiving="Unknown NotReported")
+        for reported, wanted in (
+            ({"state": "waiting"}, "Unknown NoUpdateYet"),
+            ({"state": "silent", "lastUpdate": last, "silentSince": last}, "False Silent"),
+            ({"state": "receiving", "lastUpdate": last + 400_000}, "True Receiving"),
+        ):
+            pod.accounts = [account | reported]
+            operator.state.queues.readback.add(f"{namespace}/main")
+            conditions = {"Receiving": wanted, "Ready": "True Ready"}
+            await cluster.until_condition("AggregatorWebhook", namespace, "clickpost", **conditions)
+            if wanted == "False Silent":
+                message = await cluster.message("AggregatorWebhook", namespace, "clickpost", "Receiving")
+                assert message.startswith("no update since 2025-11-30T10:53:20Z; spec.expectEvery is 1d12h")
+        assert await last_update_time() == "2025-11-30T11:00:00Z"
+
+        async def events() -> set[tuple[str, str]]:
+            return set(await cluster.events(namespace)) & {("Warning", "Silent"), ("Normal", "Receiving")}
+
+        await cluster.until(events, {("Warning", "Silent"), ("Normal", "Receiving")})
+        pod.accounts = [account | {"state": "receiving", "lastUpdate": last + 800_000}]
+        operator.state.queues.readback.add(f"{namespace}/main")
+        await cluster.until(last_update_time, "2025-11-30T11:06:40Z")
 
 
 @pytest.mark.usefixtures("resources")

@@ -8,13 +8,13 @@ from trackpush_api.kinds import WebhookServerSpec
 from trackpush_api.problems import Problem, Reason, Severity
 from trackpush_api.vocabulary import Aggregator
 from trackpush_operator.decide import definition, push, server, webhook
-from trackpush_operator.decide.conditions import Condition, Finding, merged
+from trackpush_operator.decide.conditions import Condition, Finding, StatusOfResource, merged
 from trackpush_operator.decide.definition import DefinitionSnapshot
 from trackpush_operator.decide.events import PASSING, PASSING_OF_SERVERS, transitions
 from trackpush_operator.decide.push import PushSnapshot
 from trackpush_operator.decide.server import ServerSnapshot
 from trackpush_operator.decide.webhook import WebhookSnapshot
-from trackpush_operator.store.rollout import PushTrouble, Rollout
+from trackpush_operator.store.rollout import AccountReport, PushTrouble, Rollout
 
 SPEC = WebhookServerSpec.model_validate(
     {
@@ -326,3 +326,76 @@ def test_an_account_whose_sender_is_refused_again_and_again_says_so_and_stays_re
     receiving = [finding for finding in found if finding.type == "Receiving"]
     assert [(finding.status, finding.reason) for finding in receiving] == ([("False", "SenderRefused")] if told else [])
     assert all(told is not None and told in finding.message for finding in receiving)
+
+
+LAST = 1_764_500_000_000
+WATCHED = msgspec.structs.replace(WEBHOOK, expect_every="6h")
+ARRIVED = AccountReport(state="receiving", last_update=LAST)
+SILENT = AccountReport(state="silent", last_update=LAST, silent_since=LAST)
+GRACE = Rollout(server="t/main", confirmed=True, ready=False, grace=True)
+
+
+@every_row(
+    ("change", "expected"),
+    [
+        ({"activity": ARRIVED}, ("True", "Receiving", "an update arrived within 6h")),
+        ({"activity": SILENT}, ("False", "Silent", "no update since 2025-11-30T10:53:20Z")),
+        (
+            {"activity": AccountReport(state="silent", silent_since=LAST)},
+            ("False", "Silent", "no update since it was created"),
+        ),
+        ({"activity": AccountReport(state="waiting")}, ("Unknown", "NoUpdateYet", "no update")),
+        ({"activity": AccountReport(state="unknown")}, ("Unknown", "NotReported", "no server pod")),
+        ({"activity": AccountReport(state="unwatched", last_update=LAST)}, ("Unknown", "NotReported", "no server pod")),
+        ({}, ("Unknown", "NotReported", "no server pod")),
+        ({"activity": SILENT, "refusals": 20}, ("False", "SenderRefused", "the last 20 or more")),
+        ({"activity": SILENT, "served": False}, ("Unknown", "NotServed", "it is not served")),
+        ({"activity": SILENT, "rollouts": (PAUSED,)}, ("Unknown", "ServerSuspended", "its WebhookServer")),
+        (
+            {"activity": SILENT, "rollouts": (Rollout(server="t/main", ready=False),)},
+            ("Unknown", "NoReadyPods", "no server pod is ready"),
+        ),
+        ({"activity": SILENT, "rollouts": (GRACE,)}, ("False", "Silent", "no update since")),
+        ({"activity": SILENT, "suspended": True}, ("False", "Silent", "no update since")),
+    ],
+)
+def test_receiving_has_one_reason_and_a_refused_sender_comes_first(
+    change: dict[str, object], expected: tuple[str, str, str]
+) -> None:
+    found = webhook.findings(msgspec.structs.replace(WATCHED, **change))
+    (receiving,) = [finding for finding in found if finding.type == "Receiving"]
+    assert (receiving.status, receiving.reason) == expected[:2]
+    assert receiving.message.startswith(expected[2])
+
+
+def test_a_silent_account_is_ready() -> None:
+    found = webhook.findings(msgspec.structs.replace(WATCHED, activity=SILENT))
+    assert shown(found, "Ready") == ("True", "Ready")
+
+
+def test_without_an_expected_time_there_is_no_condition_but_the_last_update() -> None:
+    snapshot = msgspec.structs.replace(WEBHOOK, activity=AccountReport(state="unwatched", last_update=LAST + 999))
+    assert [finding.type for finding in webhook.findings(snapshot)] == [
+        "Ready",
+        "Accepted",
+        "ResolvedRefs",
+        "Programmed",
+    ]
+    assert webhook.fields(snapshot).last_update_time == "2025-11-30T10:53:20Z"
+
+
+@every_row(
+    ("reason", "kept"),
+    [("Silent", True), ("Receiving", True), ("NoUpdateYet", True), ("SenderRefused", False), ("NoReadyPods", False)],
+)
+def test_an_operator_that_was_just_started_changes_no_status_before_a_pod_has_reported(
+    reason: str, *, kept: bool
+) -> None:
+    status = StatusOfResource(
+        last_update_time="2025-11-30T10:53:20Z",
+        conditions=(Condition(type="Receiving", status="False", reason=reason, message="as before"),),
+    )
+    snapshot = msgspec.structs.replace(WATCHED, before=status)
+    (receiving,) = [finding for finding in webhook.findings(snapshot) if finding.type == "Receiving"]
+    assert (receiving.reason, receiving.message == "as before") == (reason if kept else "NotReported", kept)
+    assert webhook.fields(snapshot).last_update_time == "2025-11-30T10:53:20Z"

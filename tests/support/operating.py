@@ -243,6 +243,8 @@ class FakePod:
         self.failing: list[dict[str, Any]] = []
         self.refused: dict[str, int] = {}
         """Refusals in a row of accounts."""
+        self.accounts: list[dict[str, Any]] | None = None
+        """What /last-updates answers; None: 404, as a pod of an older version."""
         self.tokens: set[str] = set()
         self.port = 0
 
@@ -256,6 +258,10 @@ class FakePod:
         refused = [{"name": name, "inARow": count} for name, count in self.refused.items()]
         return web.json_response({"pushConfigs": self.failing, "refusedAccounts": refused})
 
+    async def last_updates(self, _: web.Request) -> web.Response:
+        """GET /last-updates."""
+        return web.Response(status=404) if self.accounts is None else web.json_response({"accounts": self.accounts})
+
 
 @contextlib.asynccontextmanager
 async def fake_pod(server: str, address: str = "127.0.0.1") -> AsyncIterator[FakePod]:
@@ -264,6 +270,7 @@ async def fake_pod(server: str, address: str = "127.0.0.1") -> AsyncIterator[Fak
     app = web.Application()
     app.router.add_get("/config", pod.config)
     app.router.add_get("/undelivered", pod.undelivered)
+    app.router.add_get("/last-updates", pod.last_updates)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     try:

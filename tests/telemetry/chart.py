@@ -19,6 +19,7 @@ ALERTS: Final = {
     "TrackpushKindNotWatched": "kind-not-watched",
     "TrackpushUnknownKeyFlood": "unknown-key-flood",
     "TrackpushSenderRefused": "sender-refused",
+    "TrackpushAccountSilent": "account-silent",
     "TrackpushUnrecognisedBodies": "unrecognised-bodies",
     "TrackpushUpdatesLost": "updates-lost",
 }

@@ -28,6 +28,7 @@ from trackpush_server.server_status import ServerStatus
 from trackpush_server.silence.watch import SilenceWatch
 from trackpush_server.storage import Store
 from trackpush_server.table_swaps import TableSwaps
+from trackpush_server.telemetry.accounts import AccountTelemetry
 from trackpush_server.telemetry.metrics import Telemetry
 from trackpush_server.tracing.port import Tracing
 
@@ -82,6 +83,7 @@ class Server:
             wall=self._store.wall,
         )
         self._silence = SilenceWatch(self._journal.last_updates, wall=self._store.wall)
+        self._telemetry.registry.register(AccountTelemetry(self._silence.all))
         self._tables = TableSwaps(
             store=self._store,
             silence=self._silence,

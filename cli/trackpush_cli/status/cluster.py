@@ -46,7 +46,15 @@ def look(access: ClusterAccess, choice: ServerChoice) -> ClusterState:
             for finding in fresh
             if shown is None or finding.kind == "WebhookServer" or _within(finding.name, shown)
         ]
-    return ClusterState(tuple(answer.state for answer in answers), tuple(found))
+    return ClusterState(tuple(_visible(answer.state, shown) for answer in answers), tuple(found))
+
+
+def _visible(state: ServerState, prefixes: set[str] | None) -> ServerState:
+    """The state without accounts of namespaces that were not asked for."""
+    if prefixes is None:
+        return state
+    own = tuple(account for account in state.accounts if _within(account.name, prefixes))
+    return msgspec.structs.replace(state, accounts=own)
 
 
 def _within(name: str, prefixes: Iterable[str]) -> bool:

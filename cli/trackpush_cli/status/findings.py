@@ -11,6 +11,10 @@ _INTENDED: Final = frozenset({"Suspended", "ServerSuspended"})
 """Reasons for states that somebody requested: they are shown, but don't count as problems."""
 
 
+_EXPECTED: Final = frozenset({"NoUpdateYet", "NotReported"})
+"""Reasons for which nobody must act: the account is new."""
+
+
 def of_resources(bodies: Iterable[Body]) -> list[StatusFinding]:
     """All findings, those of servers first, errors before warnings."""
     order = {"WebhookServer": 0, "AggregatorWebhook": 1, "PushConfig": 2}
@@ -44,7 +48,7 @@ def _told_once(conditions: list[Body]) -> list[Body]:
 
 def _finding(body: Body, condition: Body, *, is_minor: bool = False) -> StatusFinding:
     metadata = body["metadata"]
-    minor = is_minor or condition["reason"] in _INTENDED
+    minor = is_minor or condition["reason"] in _INTENDED | _EXPECTED
     return StatusFinding(
         severity="warning" if minor else "error",
         kind=str(body["kind"]),

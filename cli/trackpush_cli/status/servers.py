@@ -6,7 +6,7 @@ import msgspec
 
 from trackpush_cli.admin_port import AdminClient, other_form
 from trackpush_cli.errors import CommandError, ProblemsFoundError
-from trackpush_server.admin.finding import QueueStatus, ServerFindings, StatusFinding
+from trackpush_server.admin.finding import AccountStatus, QueueStatus, ServerFindings, StatusFinding
 
 _PATH: Final = "/api/v1/findings"
 _OLDER = (
@@ -26,6 +26,7 @@ class ServerState(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     clients: int | None = None
     """Number of PushConfigs that it serves."""
     queues: tuple[QueueStatus, ...] = ()
+    accounts: tuple[AccountStatus, ...] = ()
 
 
 class ServerReport(msgspec.Struct, frozen=True):
@@ -56,7 +57,9 @@ def _read(port: AdminClient, answer: Any) -> ServerFindings:
 
 def _report(found: ServerFindings, name: str) -> ServerReport:
     findings = tuple(_named(finding, name) for finding in found.findings)
-    return ServerReport(ServerState(name=name, clients=found.clients, queues=found.queues), findings)
+    return ServerReport(
+        ServerState(name=name, clients=found.clients, queues=found.queues, accounts=found.accounts), findings
+    )
 
 
 def _named(finding: StatusFinding, server: str) -> StatusFinding:

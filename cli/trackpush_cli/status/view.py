@@ -7,13 +7,13 @@ from datetime import datetime
 from trackpush_cli.moments import show_duration
 from trackpush_cli.output import print_table, say
 from trackpush_cli.status.servers import ServerState
-from trackpush_server.admin.finding import QueueStatus, StatusFinding
+from trackpush_server.admin.finding import AccountStatus, QueueStatus, StatusFinding
 
 _MOST_ROWS = 20
 
 
 def show(states: Sequence[ServerState], findings: Sequence[StatusFinding]) -> None:
-    """Print servers, then problems, then queues."""
+    """Print servers, then problems, then queues, then the accounts with the oldest last updates."""
     if states:
         print_table(("SERVER", "PODS READY", "PENDING", "OLDEST", "DEAD"), [_server(state) for state in states])
     if findings:
@@ -29,6 +29,14 @@ def show(states: Sequence[ServerState], findings: Sequence[StatusFinding]) -> No
         say()
         print_table(("PUSHCONFIG", "PENDING", "OLDEST", "DEAD"), [_queue(queue) for queue in queues[:_MOST_ROWS]])
         _more(len(queues))
+    accounts = [account for state in states for account in state.accounts]
+    if accounts:
+        say()
+        print_table(
+            ("ACCOUNT", "LAST UPDATE", "EXPECTED EVERY", "STATE"),
+            [_account(account) for account in accounts[:_MOST_ROWS]],
+        )
+        _more(len(accounts))
     if not findings:
         say("nothing is wrong" if states else "there is no WebhookServer")
 
@@ -52,11 +60,19 @@ def _queue(queue: QueueStatus) -> tuple[str, ...]:
     return (queue.push_config, str(queue.pending), oldest, str(queue.dead))
 
 
+def _account(account: AccountStatus) -> tuple[str, ...]:
+    last = "never" if account.last_update_at is None else _ago(account.last_update_at)
+    every = "" if account.expect_every_seconds is None else show_duration(account.expect_every_seconds)
+    return (account.name, "?" if account.state == "unknown" else last, every, account.state)
+
+
 def _place(finding: StatusFinding) -> str:
     return f"{finding.kind} {finding.name}"
 
 
 def _since(finding: StatusFinding) -> str:
-    if finding.since is None:
-        return ""
-    return show_duration(max(0.0, time.time() - datetime.fromisoformat(finding.since).timestamp())) + " ago"
+    return "" if finding.since is None else _ago(finding.since)
+
+
+def _ago(moment: str) -> str:
+    return show_duration(max(0.0, time.time() - datetime.fromisoformat(moment).timestamp())) + " ago"

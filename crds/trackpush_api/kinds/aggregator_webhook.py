@@ -1,6 +1,6 @@
 """AggregatorWebhook: one client's account at one aggregator."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import Field
 
@@ -10,11 +10,24 @@ from trackpush_api.kinds.base import (
     AggregatorReference,
     ApiModel,
     Code,
+    Duration,
     Name,
     SecretSource,
+    also,
     checked_by,
     list_map,
     rule,
+)
+
+LEAST_EXPECTED: Final = 60.0
+MOST_EXPECTED: Final = 90 * 86_400.0
+"""Limits of ``expectEvery`` in seconds."""
+_EXPECTED = rule(
+    "self.contains('d') ? self.matches('^0*([1-9]|[1-8][0-9])([.][0-9]+)?d([0-9]+([.][0-9]+)?(h|m|s|ms))*$')"
+    " || self.matches('^0*90([.]0+)?d$')"
+    " : !self.matches('^([0-9]+([.][0-9]+)?(ms|s|m|h))+$')"
+    " || (duration(self) >= duration('1m') && duration(self) <= duration('2160h'))",
+    "must be between 1m and 90d; write days first, such as 1d12h",
 )
 
 
@@ -57,5 +70,11 @@ class AggregatorWebhookSpec(ApiModel):
     ) = Field(None, description="PushConfigs that get the updates. Default: all in the namespace.")
     statuses: Annotated[list[Code], Field(min_length=1, max_length=100, json_schema_extra=SET)] | None = Field(
         None, description="The aggregator's own status codes to push. Default: all."
+    )
+    expect_every: Duration | None = Field(
+        None,
+        description="Longest normal time between two updates, between 1m and 90d, such as 6h. If the aggregator sends"
+        " none for so long, condition Receiving is False. Default: silence is not noticed.",
+        json_schema_extra=also(_EXPECTED),
     )
     suspend: bool = Field(False, description="Store updates; their pushes wait.")

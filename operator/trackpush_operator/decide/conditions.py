@@ -43,6 +43,7 @@ class StatusOfResource(msgspec.Struct, frozen=True, kw_only=True, rename="camel"
     observed_generation: int = 0
     url: str | None = None
     setup: str | None = None
+    last_update_time: str | None = None
     replicas: int | None = None
     ready_replicas: int | None = None
     selector: str | None = None

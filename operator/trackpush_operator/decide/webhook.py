@@ -1,7 +1,5 @@
 """Turns the snapshot of an AggregatorWebhook into conditions, the URL to paste, and instructions where to paste it."""
 
-from typing import Final
-
 import msgspec
 
 from trackpush_api.aggregators.profile import AggregatorProfile
@@ -10,12 +8,10 @@ from trackpush_api.problems import Problem
 from trackpush_operator.decide.conditions import Finding, StatusOfResource, summary
 from trackpush_operator.decide.problems import found_in, hints
 from trackpush_operator.decide.programmed import programmed
-from trackpush_operator.store.rollout import Rollout
+from trackpush_operator.decide.receiving import last_update_time, receiving
+from trackpush_operator.store.rollout import AccountReport, Rollout
 
 _SUSPENDED = "spec.suspend is true: updates are stored, and their pushes wait"
-
-
-RECEIVING: Final = "Receiving"
 
 
 class WebhookSnapshot(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,6 +30,12 @@ class WebhookSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     rollouts: tuple[Rollout, ...] = ()
     refusals: int = 0
     """Its sender received at least so many answers in a row that are not 2xx; 0 if that is not reported."""
+    expect_every: str | None = None
+    """As the spec has it."""
+    activity: AccountReport | None = None
+    """None if no pod has reported it since the operator started."""
+    before: StatusOfResource = StatusOfResource()
+    """The current status."""
 
 
 def findings(snapshot: WebhookSnapshot) -> tuple[Finding, ...]:
@@ -43,23 +45,12 @@ def findings(snapshot: WebhookSnapshot) -> tuple[Finding, ...]:
     accepted = found_in(problems, "Accepted") or Finding("Accepted", "True", "Accepted", told)
     resolved = found_in(problems, "ResolvedRefs") or Finding("ResolvedRefs", "True", "ResolvedRefs")
     parts = (accepted, resolved, programmed(snapshot.rollouts, served=snapshot.served))
-    return summary(parts), *parts, *_refused(snapshot)
-
-
-def _refused(snapshot: WebhookSnapshot) -> tuple[Finding, ...]:
-    """A condition that exists only while it is False. It isn't about the configuration alone, so Ready ignores it."""
-    if not snapshot.refusals:
-        return ()
-    message = (
-        f"the last {snapshot.refusals} or more requests of its sender were not answered with 2xx; some aggregators"
-        " switch a webhook off after 100: the server's log and metrics have the reason. It disappears with the next 2xx"
-    )
-    return (Finding(RECEIVING, "False", "SenderRefused", message),)
+    return summary(parts), *parts, *receiving(snapshot)
 
 
 def fields(snapshot: WebhookSnapshot) -> StatusOfResource:
     """The status fields beside the conditions."""
-    return StatusOfResource(url=url(snapshot), setup=setup(snapshot))
+    return StatusOfResource(url=url(snapshot), setup=setup(snapshot), last_update_time=last_update_time(snapshot))
 
 
 def url(snapshot: WebhookSnapshot) -> str | None:

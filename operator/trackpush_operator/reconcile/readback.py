@@ -19,7 +19,7 @@ from trackpush_operator.kube.kinds import SECRETS
 from trackpush_operator.reconcile.state import OperatorState
 from trackpush_operator.store.objects import Key, Kind, Pod, server_key
 from trackpush_operator.store.pod_reports import PodReport
-from trackpush_operator.store.rollout import PushTrouble
+from trackpush_operator.store.rollout import AccountReport, PushTrouble
 from trackpush_operator.store.shard_revisions import ShardedTable
 
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=5, sock_connect=3)
@@ -30,6 +30,9 @@ _SETTLED: Final = 15.0
 _MOST_BYTES: Final = 8 * 1024 * 1024
 _UNAUTHORIZED: Final = 401
 _NO_TABLE: Final = 503
+_NOT_FOUND: Final = 404
+ACCOUNTS_EVERY: Final = 30.0
+"""Seconds between two questions for the accounts' last updates, because the answer has a part for each account."""
 NUDGE: Final = 10.0
 """Seconds between two annotations of a pod that lags, because the kubelet may have read a stale cache after the first.
 """
@@ -58,6 +61,17 @@ class _Undelivered(msgspec.Struct, rename="camel"):
     refused_accounts: list[_Refused] = []
 
 
+class _Account(msgspec.Struct, rename="camel"):
+    name: str
+    state: str
+    last_update: int | None = None
+    silent_since: int | None = None
+
+
+class _LastUpdates(msgspec.Struct):
+    accounts: list[_Account] = []
+
+
 class Readback:
     """Handles the keys of `Queues.readback`: servers, ``namespace/name``. Use as an async context manager."""
 
@@ -66,6 +80,8 @@ class Readback:
         self._state = state
         self._tokens: dict[str, str] = {}
         self._pauses: dict[str, float] = {}
+        self._accounts_at: dict[str, float] = {}
+        """By server: when its pods are asked for the accounts' last updates again."""
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
@@ -82,9 +98,14 @@ class Readback:
         if table is None:
             self._tokens.pop(server, None)
             self._pauses.pop(server, None)
+            self._accounts_at.pop(server, None)
             return
         pods = self._state.owned.ready_pods(server)
-        answers = await asyncio.gather(*(self._ask(server, pod) for pod in pods))
+        now = self._state.clock.monotonic()
+        with_accounts = now >= self._accounts_at.get(server, 0.0)
+        if with_accounts and pods:
+            self._accounts_at[server] = now + ACCOUNTS_EVERY
+        answers = await asyncio.gather(*(self._ask(server, pod, with_accounts=with_accounts) for pod in pods))
         self._state.pod_reports.take(server, dict(zip(pods, answers, strict=True)), self._state.clock.monotonic())
         self._pass_on(table)
         self._again(table, has_pods=bool(pods))
@@ -102,6 +123,9 @@ class Readback:
         for name in pod_reports.changed_refusals(table.server):
             namespace, _, webhook = name.partition("/")
             reports.add(Key(Kind.WEBHOOK, namespace, webhook))
+        for name in pod_reports.changed_activities(table.server, now):
+            namespace, _, webhook = name.partition("/")
+            reports.add(Key(Kind.WEBHOOK, namespace, webhook))
         reports.add(server_key(table.server))
 
     def _again(self, table: ShardedTable, *, has_pods: bool) -> None:
@@ -115,13 +139,14 @@ class Readback:
         if not settled and has_pods:
             self._state.queues.touch.add(table.server, delay=NUDGE)
 
-    async def _ask(self, server: str, pod: Pod) -> PodReport:
+    async def _ask(self, server: str, pod: Pod, *, with_accounts: bool) -> PodReport:
         if pod.address is None:
             return PodReport(error="it has no address, or no container port named admin")
         try:
             config = await self._get(server, pod.address, "/config")
             undelivered = await self._get(server, pod.address, "/undelivered")
-            return _reading(server, config, undelivered)
+            accounts = await self._get(server, pod.address, "/last-updates") if with_accounts else None
+            return _reading(server, config, undelivered, accounts)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             return PodReport(error=type(error).__name__)
         except (msgspec.DecodeError, _BadAnswerError) as error:
@@ -139,6 +164,8 @@ class Readback:
                 if answer.status == _UNAUTHORIZED and not is_last:
                     self._tokens.pop(server, None)  # the Secret was created again; the next try reads it
                     continue
+                if answer.status == _NOT_FOUND and path == "/last-updates":
+                    return b"{}"  # a pod of an older version
                 if answer.status not in (200, _NO_TABLE):
                     raise _BadAnswerError(f"{path} answered {answer.status}")
                 return await _bounded(answer)
@@ -172,7 +199,7 @@ class _BadAnswerError(Exception):
     """A pod's answer is invalid."""
 
 
-def _reading(server: str, config: bytes, undelivered: bytes) -> PodReport:
+def _reading(server: str, config: bytes, undelivered: bytes, accounts: bytes | None) -> PodReport:
     found = msgspec.json.decode(config, type=_Config)
     if found.server and found.server != server:
         raise _BadAnswerError("another server answers at its address")
@@ -182,4 +209,18 @@ def _reading(server: str, config: bytes, undelivered: bytes) -> PodReport:
         for push_config in failing.push_configs
     }
     refused = {account.name: account.in_a_row for account in failing.refused_accounts}
-    return PodReport(files=found.files, troubles=troubles, refused=refused)
+    return PodReport(
+        files=found.files,
+        troubles=troubles,
+        refused=refused,
+        accounts=None if accounts is None else _accounts(accounts),
+    )
+
+
+def _accounts(answer: bytes) -> dict[str, AccountReport]:
+    return {
+        account.name: AccountReport(
+            state=account.state, last_update=account.last_update, silent_since=account.silent_since
+        )
+        for account in msgspec.json.decode(answer, type=_LastUpdates).accounts
+    }

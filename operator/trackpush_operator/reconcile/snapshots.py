@@ -46,6 +46,9 @@ def webhook_snapshot(state: OperatorState, item: Item) -> WebhookSnapshot:
         served=verdict.served,
         rollouts=_rollouts(state, item, verdict),
         refusals=sum(state.pod_reports.refusals(name, item.key.full_name) for name in verdict.servers),
+        expect_every=spec.expect_every if isinstance(spec, AggregatorWebhookSpec) else None,
+        activity=None if server is None else state.pod_reports.activity(server, item.key.full_name),
+        before=previous_status(item),
     )
 
 

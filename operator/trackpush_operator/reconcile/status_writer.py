@@ -102,6 +102,7 @@ def _patch(status: StatusOfResource) -> Body:
             "observedGeneration": status.observed_generation,
             "url": status.url,
             "setup": status.setup,
+            "lastUpdateTime": status.last_update_time,
             "replicas": status.replicas,
             "readyReplicas": status.ready_replicas,
             "selector": status.selector,

@@ -6,9 +6,10 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from trackpush_operator.store.account_activities import AccountActivities
 from trackpush_operator.store.objects import Pod
 from trackpush_operator.store.pods_and_children import PodsAndChildren
-from trackpush_operator.store.rollout import PushTrouble, Rollout
+from trackpush_operator.store.rollout import AccountReport, PushTrouble, Rollout
 from trackpush_operator.store.shard_revisions import EntryKey, ShardedTable, ShardState
 
 GRACE: Final = 60.0
@@ -32,6 +33,8 @@ class PodReport(msgspec.Struct, frozen=True, kw_only=True):
     troubles: Mapping[str, PushTrouble] = {}
     refused: Mapping[str, int] = {}
     """Refusals in a row of accounts."""
+    accounts: Mapping[str, AccountReport] | None = None
+    """The accounts' last updates; None if the pod was not asked for them in this round."""
     error: str = ""
     """Why the pod did not answer."""
 
@@ -57,6 +60,7 @@ class PodReports:
         self._states: dict[tuple[str, str], ShardProgress] = {}
         self._troubles: dict[str, Mapping[str, PushTrouble]] = {}
         self._refusals: dict[str, Mapping[str, int]] = {}
+        self._activities: defaultdict[str, AccountActivities] = defaultdict(AccountActivities)
 
     def take(self, server: str, answers: Mapping[Pod, PodReport], now: float) -> None:
         """Record one round of answers; the answers of pods that are no longer ready are forgotten."""
@@ -72,6 +76,7 @@ class PodReports:
         self._unsure.pop(server, None)
         self._troubles.pop(server, None)
         self._refusals.pop(server, None)
+        self._activities.pop(server, None)
         for name in [name for name in self._states if name[0] == server]:
             del self._states[name]
 
@@ -142,6 +147,15 @@ class PodReports:
     def refusals(self, server: str, account: str) -> int:
         """The refusals in a row of an account (``namespace/name``), as `refusal_level` gives them."""
         return self._refusals.get(server, {}).get(account, 0)
+
+    def changed_activities(self, server: str, now: float) -> set[str]:
+        """Accounts whose status must be written, because of their last update: see `AccountActivities.take`."""
+        answers = [report.accounts for report in self._of[server].values() if report.accounts is not None]
+        return self._activities[server].take(answers, now) if answers else set()
+
+    def activity(self, server: str, account: str) -> AccountReport | None:
+        """The reported activity of an account (``namespace/name``); None if no pod has reported it yet."""
+        return self._activities[server].of(account)
 
     def unasked(self, server: str) -> str:
         """Why a pod doesn't answer; empty if all answer."""

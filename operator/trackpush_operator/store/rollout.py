@@ -24,6 +24,15 @@ class Rollout(msgspec.Struct, frozen=True, kw_only=True):
     """Whether pods have been missing or silent only for a short time."""
 
 
+class AccountReport(msgspec.Struct, frozen=True, kw_only=True):
+    """The pods' report about the updates of one account. Times are milliseconds since the epoch."""
+
+    state: str
+    """See `trackpush_server.silence.activity.ActivityState`."""
+    last_update: int | None = None
+    silent_since: int | None = None
+
+
 class PushTrouble(msgspec.Struct, frozen=True, kw_only=True):
     """A pod's report about a PushConfig whose pushes are not being delivered."""
 

@@ -14,6 +14,7 @@ from trackpush_server.admin.console.static import Static
 from trackpush_server.admin.desk import AdminServices
 from trackpush_server.admin.guard import Access, add_headers, guard
 from trackpush_server.admin.health import Health, readiness, why_dead
+from trackpush_server.admin.last_updates import last_updates
 from trackpush_server.admin.undelivered import undelivered
 from trackpush_server.config.watch import Report
 from trackpush_server.pusher.observer import Trouble
@@ -80,7 +81,7 @@ def application(
 def add_services(
     app: web.Application, desk: AdminServices, *, login: Login, static: Static, oidc: OidcLogin | None
 ) -> None:
-    """Add the admin API and the console.
+    """Add the admin API, the console, and /last-updates.
 
     Args:
         app: the result of `application`.
@@ -89,6 +90,11 @@ def add_services(
         static: the console's files.
         oidc: the log-in by an OpenID provider.
     """
+
+    async def reported(_: web.Request) -> web.Response:
+        return _json(last_updates(desk.activity()))
+
+    app.router.add_get("/last-updates", reported)
     api_app.add_routes(app, desk)
     console_app.add_routes(app, desk, login, static, oidc)
 

@@ -28,6 +28,18 @@ class QueueStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     dead: int = 0
 
 
+class AccountStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """The last update of one account."""
+
+    name: str
+    state: str
+    """``receiving``, ``silent``, ``waiting`` (no update has arrived yet), ``unwatched`` (expectEvery is not set) or
+    ``unknown``."""
+    last_update_at: str | None = None
+    """RFC 3339."""
+    expect_every_seconds: float | None = None
+
+
 class ServerFindings(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """What is wrong with one server now, errors first, and the PushConfigs with pending or dead pushes."""
 
@@ -38,3 +50,5 @@ class ServerFindings(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     findings: tuple[StatusFinding, ...]
     queues: tuple[QueueStatus, ...]
     """The longest wait first."""
+    accounts: tuple[AccountStatus, ...] = ()
+    """Silent accounts first, then those whose last update is oldest."""

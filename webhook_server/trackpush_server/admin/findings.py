@@ -13,12 +13,14 @@ from typing import Final
 import msgspec
 
 from trackpush_aggregators.updates import rfc3339
+from trackpush_server.admin.accounts import statuses
 from trackpush_server.admin.clients import Waiting
 from trackpush_server.admin.finding import QueueStatus, ServerFindings, StatusFinding
 from trackpush_server.admin.health import Readiness
 from trackpush_server.admin.undelivered import Failing, RefusedAccount, Undelivered
 from trackpush_server.config.watch import Report
 from trackpush_server.journal.inbox import InboxCount
+from trackpush_server.silence.activity import AccountActivity
 from trackpush_server.telemetry.unknown_codes import CodeCounts, UnknownCode
 
 _REFUSALS: Final = 20
@@ -35,6 +37,7 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True):
     unknown: CodeCounts
     waiting: tuple[Waiting, ...] = ()
     inbox: tuple[InboxCount, ...] = ()
+    activity: tuple[AccountActivity, ...] = ()
     unread: str | None = None
     """Why the journal could not be read; then ``waiting`` and ``inbox`` are empty."""
 
@@ -48,6 +51,7 @@ def server_findings(seen: Observed) -> ServerFindings:
         clients=None if loaded is None else loaded.push_configs,
         findings=tuple(sorted(found, key=attrgetter("severity"))),
         queues=_queues(seen.waiting),
+        accounts=statuses(seen.activity),
     )
 
 
@@ -64,6 +68,7 @@ def _all(seen: Observed, server: str) -> Iterator[StatusFinding]:
     yield from (_endpoint(endpoint) for endpoint in seen.undelivered.push_configs)
     yield from (_gone(entry) for entry in seen.waiting if entry.state == "missing" and entry.pending)
     yield from (_refused(account) for account in seen.undelivered.refused_accounts if account.in_a_row >= _REFUSALS)
+    yield from _silent(seen)
     yield from _configuration(server, seen.report)
     yield from (_unrecognised(count) for count in seen.inbox)
     yield from _unknown_codes(seen.unknown)
@@ -109,6 +114,23 @@ def _refused(account: RefusedAccount) -> StatusFinding:
         reason="SenderRefused",
         message=f"the last {account.in_a_row} requests of its sender were not answered with 2xx",
     )
+
+
+def _silent(seen: Observed) -> Iterator[StatusFinding]:
+    """Silent accounts; not those whose requests are refused, because that is the cause."""
+    refused = {account.name for account in seen.undelivered.refused_accounts if account.in_a_row >= _REFUSALS}
+    for account in seen.activity:
+        if account.state != "silent" or account.name in refused or account.silent_since is None:
+            continue
+        last = "never sent an update" if account.last_update is None else "sends no updates any more"
+        yield StatusFinding(
+            kind="AggregatorWebhook",
+            name=account.name,
+            condition="Receiving",
+            reason="Silent",
+            since=rfc3339(account.silent_since),
+            message=f"its aggregator {last}, and spec.expectEvery has passed: look into the aggregator's panel",
+        )
 
 
 def _unrecognised(count: InboxCount) -> StatusFinding:

@@ -244,7 +244,8 @@ class LastUpdateStore(Protocol):
     async def serve(self, accounts: Sequence[str], *, now: int, again: bool) -> None:
         """Record that these accounts are served since ``now``.
 
-        An account that has such a time keeps it, unless it is served ``again``: it was deleted and created again.
+        An account that has such a time keeps it, and one that has an update was served then. An account that is served
+        ``again``, because it was deleted and created again, gets the new time in any case.
         """
         ...
 

@@ -27,6 +27,7 @@ async def findings(desk: AdminServices) -> ServerFindings:
         report=desk.report(),
         undelivered=desk.undelivered(),
         unknown=desk.unknown_codes(),
+        activity=desk.activity(),
     )
     try:
         return server_findings(await _with_journal(desk, seen))

@@ -9,6 +9,7 @@ from msgspec import Meta
 from trackpush_aggregators.updates import rfc3339
 from trackpush_api.vocabulary import Status
 from trackpush_server.admin import loaded
+from trackpush_server.admin.accounts import AccountList, accounts
 from trackpush_server.admin.api import explained, shapes
 from trackpush_server.admin.api.operation import ApiCall, operation
 from trackpush_server.admin.clients import ClientHealth, Overview, PushConfigHealth, State
@@ -17,6 +18,7 @@ from trackpush_server.admin.problems import ProblemError
 from trackpush_server.journal import error_class
 from trackpush_server.journal.model import PushState
 from trackpush_server.journal.search import MOST_ROWS, PushQuery, ShipmentQuery, parse_awbs
+from trackpush_server.silence.activity import ActivityState
 from trackpush_server.telemetry.windows import Point
 
 Limit = Annotated[int, Meta(ge=1, le=MOST_ROWS, description="Maximum number of entries.")]
@@ -86,6 +88,16 @@ class PushConfigsParams(ClientsParams, frozen=True, kw_only=True):
     """Selects PushConfigs."""
 
     client: Text | None = None
+
+
+class AccountsParams(Params, frozen=True, kw_only=True):
+    """Selects accounts; absent fields accept all."""
+
+    client: Text | None = None
+    """A namespace."""
+    state: ActivityState | None = None
+    after: Annotated[str, Meta(max_length=512)] = ""
+    limit: Limit = 100
 
 
 class SeriesParams(Params, frozen=True, kw_only=True):
@@ -236,9 +248,15 @@ async def list_audits(call: ApiCall, query: AuditsParams) -> Audits:
     )
 
 
+@operation("GET", "/accounts")
+async def list_accounts(call: ApiCall, query: AccountsParams) -> AccountList:
+    """Accounts (AggregatorWebhooks), and when their aggregators last sent an update."""
+    return accounts(call.desk.activity(), client=query.client, state=query.state, after=query.after, limit=query.limit)
+
+
 OPERATIONS: Final = (
     *(list_pushes, get_push, get_shipment),
-    *(list_clients, list_push_configs, get_push_config),
+    *(list_clients, list_accounts, list_push_configs, get_push_config),
     *(get_series, get_config, list_audits),
 )
 

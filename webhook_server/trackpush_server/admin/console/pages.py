@@ -7,6 +7,7 @@ from aiohttp import web
 
 from trackpush_api.vocabulary import Status
 from trackpush_server.admin import loaded
+from trackpush_server.admin.accounts import accounts
 from trackpush_server.admin.api import explained, reading, shapes
 from trackpush_server.admin.api.live import TailParams
 from trackpush_server.admin.clients import State
@@ -21,6 +22,8 @@ from trackpush_server.journal import error_class
 from trackpush_server.journal.search import PushQuery, ShipmentQuery
 
 _PAGING: Final = frozenset({"cursor", "newer", "limit"})
+_MOST_ACCOUNTS = 200
+"""Accounts on the page of one client."""
 _STATES: tuple[State, ...] = ("failing", "gone", "missing", "suspended", "delivering")
 
 
@@ -105,11 +108,18 @@ class ConsolePages:
         query = asked(request, reading.PushConfigsParams, client=name, limit=50)
         overview = await reading.overview(self._desk)
         found = overview.push_configs(client=name, after=query.after, limit=query.limit)
-        if not found and not query.after:
-            raise ProblemError(404, f"No PushConfig of a client {name[:256]} is known here.")
+        own = accounts(self._desk.activity(), client=name, limit=_MOST_ACCOUNTS)
+        if not (found or own.accounts or query.after):
+            raise ProblemError(404, f"No PushConfig or account of a client {name[:256]} is known here.")
         more = found[-1].name if len(found) == query.limit else None
         drawn = [(push_config, charts.of_push_config(self._desk, push_config.name)) for push_config in found]
-        context = {"name": name, "found": drawn, "more": link(request, after=more)}
+        context = {
+            "name": name,
+            "found": drawn,
+            "more": link(request, after=more),
+            "accounts": own.accounts,
+            "more_accounts": None if own.after is None else f"/console/config?{urlencode({'client': name})}",
+        }
         return page(request, "client.html", context, active="clients")
 
     async def tail(self, request: web.Request) -> web.Response:
@@ -131,7 +141,12 @@ class ConsolePages:
         found = loaded.configuration(
             self._desk.report(), self._desk.table(), client=query.client, after=query.after, limit=query.limit
         )
-        context = {"found": found, "query": request.query, "more": link(request, after=found.after)}
+        context = {
+            "found": found,
+            "query": request.query,
+            "more": link(request, after=found.after),
+            "last_updates": {account.name: account.last_update for account in self._desk.activity()},
+        }
         return page(request, "config.html", context, active="config")
 
     async def audit(self, request: web.Request) -> web.Response:

@@ -1,7 +1,7 @@
 -- name: keep_since
--- These accounts are served; the first time counts.
+-- These accounts are served; the first time counts. An account that has an update was served then.
 INSERT INTO trackpush.last_updates AS l (account_id, served_since) SELECT unnest($1::integer[]), $2::bigint
-ON CONFLICT (account_id) DO UPDATE SET served_since = coalesce(l.served_since, excluded.served_since);
+ON CONFLICT (account_id) DO UPDATE SET served_since = coalesce(l.served_since, l.at, excluded.served_since);
 
 -- name: reset_since
 -- These accounts are served again, after they were not served.

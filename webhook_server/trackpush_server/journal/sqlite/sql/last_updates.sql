@@ -3,10 +3,10 @@
 INSERT INTO names (name) SELECT value FROM json_each(:accounts) WHERE true ON CONFLICT (name) DO NOTHING;
 
 -- name: keep_since
--- Accounts are served; the first time counts.
+-- Accounts are served; the first time counts. An account that has an update was served then.
 INSERT INTO last_updates (account_id, served_since)
 SELECT n.id, :now FROM json_each(:accounts) AS j JOIN names AS n ON n.name = j.value WHERE true
-ON CONFLICT (account_id) DO UPDATE SET served_since = coalesce(served_since, excluded.served_since);
+ON CONFLICT (account_id) DO UPDATE SET served_since = coalesce(served_since, at, excluded.served_since);
 
 -- name: reset_since
 -- Accounts are served again, after they were not served.
