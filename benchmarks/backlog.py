@@ -46,7 +46,7 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True):
     """p99 of the answer (ms) at the recovery's rate, before the kill, at full backlog."""
     recovery_p99: float
     recovery_max: float
-    """Of the answer (ms), from the moment the killed server was ready again."""
+    """p99 and maximum of the answer (ms), from the moment when the killed server was ready again."""
     drain_rate: float
     drained: bool
     """The whole backlog arrived within the time, each push exactly once."""

@@ -28,9 +28,9 @@ class Ceiling(msgspec.Struct, frozen=True, kw_only=True):
     database: float
     """CPU seconds of the database for 10,000."""
     wal_bytes: float
-    """Of the write-ahead log for one update."""
+    """Size of the write-ahead log for one update."""
     disk_bytes: float
-    """Of tables and indexes for one update."""
+    """Size of tables and indexes for one update."""
 
 
 async def measure(rig: Rig, *, writers: int, updates: int) -> Ceiling:

@@ -39,7 +39,7 @@ class RoundJournal:
 
     @property
     def storage(self) -> Storage:
-        """As it stands in the routing table."""
+        """The journal's storage, as the routing table names it."""
         return Postgres(dsn=self.dsn) if self.database else Sqlite()
 
     def journal(self) -> Journal:
@@ -49,13 +49,13 @@ class RoundJournal:
         return SqliteJournal(self.folder / "data-0", sealer=Sealer(os.urandom))
 
     def cpu_seconds(self) -> float:
-        """Of the database, so far."""
+        """CPU time of the database until now; 0 without one."""
         return 0.0 if self.database is None else self.database.cpu_seconds()
 
 
 @contextlib.contextmanager
 def place(folder: Path, storage: str) -> Iterator[RoundJournal]:
-    """A fresh one, on the same disk for both kinds."""
+    """A new, empty journal of this kind; both kinds are on the same disk."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     settle()

@@ -22,7 +22,7 @@ _TIMEOUT = "10s"
 
 
 def _owed(first: int, count: int, clients: range) -> int:
-    """How many of these marks go to these clients."""
+    """The number of marks from ``first`` on that belong to these clients."""
     return sum(1 for mark in range(first, first + count) if mark % CLIENTS in clients)
 
 

@@ -77,7 +77,7 @@ def check_exactly_once(marks: Iterable[int], pushes: PushLog) -> None:
 
 
 class Delays(NamedTuple):
-    """Of each push, in milliseconds."""
+    """The delays of each push, in milliseconds."""
 
     from_answer: list[float]
     """From the answer to the post, as its sender saw it, to the first arrival at the client."""
@@ -86,7 +86,7 @@ class Delays(NamedTuple):
 
 
 def push_delays(posts: PostLog, first: int, pushes: PushLog, endpoints: Sequence[int] | None = None) -> Delays:
-    """Of the pushes of these posts that arrived at these endpoints (all by default)."""
+    """The delays of the pushes of these posts that arrived at these endpoints (all by default)."""
     rows = len(posts.answered)
     wanted = None if endpoints is None else frozenset(endpoints)
     seen: set[int] = set()

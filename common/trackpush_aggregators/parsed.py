@@ -17,7 +17,7 @@ class Leftover(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes
     """Secrets redacted, otherwise as it came."""
     content_type: str
-    """As it was declared; JSON where ``body`` had to be cut out or rewritten."""
+    """The declared content type; JSON if ``body`` was cut out of another body or rewritten."""
     names: tuple[str, ...]
     """Of its top-level members, the first ones: safe to log."""
 

@@ -1,4 +1,4 @@
-"""The shards of the routing table: nothing lost, nothing moved, and no broken one taken."""
+"""The shards of the routing table: nothing is lost or moved, and a broken shard is refused."""
 
 from collections.abc import Callable
 

@@ -91,7 +91,7 @@ async def many_updates_in_a_small_gzip(attacker: Attacker) -> None:
 
 
 async def hashes_in_a_small_gzip(attacker: Attacker) -> None:
-    """Keys in the body of an aggregator that has them there."""
+    """Guessed keys in the body, for an aggregator that sends its key there."""
     packed = gzip.compress(b"[" + b",".join(b'{"hash":"k%d","awb":1}' % (n % 9) for n in range(45_000)) + b"]", 9)
     await attacker.hold(8, lambda: attacker.exchange(post(packed, GZIP)))
 
@@ -115,7 +115,7 @@ async def pipelines_with_resets(attacker: Attacker) -> None:
 
 
 async def pipelines_that_read_nothing(attacker: Attacker) -> None:
-    """Requests without end, and no answer is read."""
+    """Endless requests whose answers are not read."""
 
     async def one() -> None:
         async with attacker.connect() as (_, writer), asyncio.timeout(5):

@@ -1,4 +1,4 @@
-"""Bounds what an attack sends: a remote stranger has a line of some width, and loopback would hide that."""
+"""Bounds what an attack sends: a remote stranger has limited bandwidth, and loopback has not."""
 
 import asyncio
 import time

@@ -34,7 +34,7 @@ _BEGIN = 1_760_000_000_000
 
 
 class Desk:
-    """The console, and people at it."""
+    """The console of a server, and the people who use it."""
 
     def __init__(self, server: Server, browser: Browser, sink: Sink) -> None:
         self.server = server
@@ -46,7 +46,7 @@ class Desk:
 
     @property
     def url(self) -> str:
-        """Of the admin port."""
+        """The admin port's URL."""
         return f"http://{self.server.admin_address}"
 
     @contextlib.asynccontextmanager
@@ -58,7 +58,7 @@ class Desk:
         scripts: bool = True,
         cookies: StorageState | None = None,
     ) -> AsyncIterator[Page]:
-        """One who has not logged in, in a browser of their own; ``cookies`` of one who has."""
+        """A browser context without a log-in; with ``cookies``, that of a person who has logged in."""
         context = await self._browser.new_context(
             viewport={"width": width, "height": 860},
             color_scheme=scheme,
@@ -78,7 +78,7 @@ class Desk:
     async def person(
         self, role: str = "operate", *, path: str = "/console/search", **options: Any
     ) -> AsyncIterator[Page]:
-        """One who has logged in, and looks at a page, by default the search. The log-in of each role is done once."""
+        """A page, by default the search, as a person with this role sees it. Each role logs in once."""
         if role not in self._logged_in:
             async with self.visitor() as page:
                 await page.goto("/console/login")
@@ -122,7 +122,7 @@ class Desk:
 
 
 def awb(number: int) -> str:
-    """Of the story's shipment of this number."""
+    """The AWB of the story's shipment with this number."""
     return str(190414000 + number)
 
 
@@ -135,14 +135,14 @@ def _with_person(content: Any) -> Any:
 
 
 async def picky(arrival: Arrival) -> int | web.Response:
-    """Knows no order that begins with XX."""
+    """Reject orders that begin with XX, unless the push is a replay."""
     if b'"XX-' in arrival.body and "trackpush-replay" not in arrival.headers:
         return web.Response(status=422, text="unknown order")
     return 200
 
 
 async def down(arrival: Arrival) -> web.Response:
-    """Takes nothing."""
+    """Reject everything with 503."""
     del arrival
     return web.Response(status=503, text="maintenance until six")
 

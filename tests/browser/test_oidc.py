@@ -50,7 +50,7 @@ async def chromium(chromium_program: str) -> AsyncIterator[Browser]:  # noqa: AR
 
 @contextlib.asynccontextmanager
 async def console(folder: Path, issuer: str, chromium: Browser, *, client: str = "trackpush") -> AsyncIterator[Page]:
-    """A server that asks this provider, and a browser at its log-in page."""
+    """A server that uses this provider, and a browser at its log-in page."""
     secret = folder / "secret"
     secret.write_text("any")
     with socket.create_server(("127.0.0.1", 0)) as found:

@@ -1,4 +1,4 @@
-"""`kubectl trackpush` on a real API server: finds the server, tells of conditions, and says what is missing."""
+"""`kubectl trackpush` on a real API server: finds the server, shows conditions, and says what is missing."""
 
 import json
 import time

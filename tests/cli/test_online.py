@@ -28,7 +28,7 @@ REVERSE_ONLY = Filter(directions=frozenset({Direction.REVERSE}))
 
 
 class Rig(NamedTuple):
-    """A server with a client that takes, one that answers 500, and one that wants nothing of it; two shipments came."""
+    """A server with three clients, which accept, answer 500 and filter out everything; two shipments have arrived."""
 
     server: Server
     session: aiohttp.ClientSession

@@ -1,4 +1,4 @@
-"""Text from bodies, clients, servers and files: whatever a command prints of it, a terminal obeys none."""
+"""A terminal obeys no control character in text from bodies, clients, servers and files, whichever command prints it."""
 
 import asyncio
 import contextlib

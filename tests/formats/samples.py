@@ -1,4 +1,4 @@
-"""Every sample payload of all aggregators, and what a client gets of it: computed, or pushed by a real server."""
+"""Every sample payload of all aggregators, and what a client gets for it: computed, or pushed by a real server."""
 
 import contextlib
 import json

@@ -17,7 +17,7 @@ from trackpush_api.vocabulary import Aggregator
 CORPUS: Final = Path(__file__).parent / "corpus"
 """Bodies that failed once, in a folder for each aggregator. The first line of a file is the Content-Type."""
 _EVERY: Final = 256
-"""Of these bodies one is also shown on the console's pages and on the command line."""
+"""One in so many bodies is also shown on the console's pages and on the command line."""
 _MOST_FAILURES: Final = 20
 _TRACE_FRAMES: Final = -4
 

@@ -59,7 +59,7 @@ class Journey:
         self._selection = FilterSelection(self._account, table(self._account, destinations=wanted))
 
     def follow(self, made: Made, *, pages: bool) -> str:
-        """Everything that a server does with a body that came with a known key; gives what became of it.
+        """Everything that a server does with a body that came with a known key; returns the result.
 
         ``pages`` also makes the console's pages and the output of the command line, which takes longer.
         """

@@ -233,7 +233,7 @@ async def behind(opened: Opened) -> dict[str, str]:
     return {row.push_id: heads[row.cursor] for row in rows if row.cursor in heads}
 
 
-async def test_of_each_lane_the_earliest_pending_push_is_known(opened: Opened) -> None:
+async def test_the_earliest_pending_push_of_each_lane_is_known(opened: Opened) -> None:
     first, second, third = [await opened.put_one(shipment="S", to=[OMS, CRM]) for _ in range(3)]
     await opened.put_one(shipment="S", account="acme/shipway")
     await opened.put_one(shipment="T")

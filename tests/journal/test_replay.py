@@ -52,7 +52,7 @@ async def test_what_ended_is_found_by_state_oldest_first_and_in_pages(store: Sto
         assert pending not in await ended(opened, states=tuple(PushState))
 
 
-async def test_what_ended_is_found_by_awb_key_and_time_of_receipt(store: Store) -> None:
+async def test_ended_pushes_are_found_by_awb_key_and_time_of_receipt(store: Store) -> None:
     async with store.open() as opened:
         dead = PushState.DEAD
         (one,) = await put(opened, dead, awb="A1", shipment="A1", received_at=NOW + 10)

@@ -11,7 +11,7 @@ CRM = "acme/crm"
 
 
 async def trim(opened: Opened, *, delivered: int = NOW, dead: int = NOW, limit: int = 3) -> Trimmed:
-    """One whole round."""
+    """Trim in steps until nothing is left to trim; returns the totals."""
     keep = RetentionCutoffs(delivered_since=delivered, dead_since=dead)
     updates = pushes = 0
     after: int | None = 0

@@ -23,7 +23,7 @@ EVERY = 4
 
 
 async def _fill_log(opened: Opened, log: Path) -> None:
-    """Until the log's file has the size at which a checkpoint is due: it never shrinks afterwards."""
+    """Store updates until the log's file has the size at which a checkpoint is due; it never shrinks afterwards."""
     while await asyncio.to_thread(lambda: log.stat().st_size) < LOG_BYTES:
         await opened.put(*(update(body=os.urandom(2000)) for _ in range(20)))
 

@@ -203,7 +203,7 @@ async def test_a_source_that_an_older_version_moved_is_only_finished_where_its_c
 
 @pytest.mark.parametrize("other", ["sqlite", "postgres"])
 async def test_what_a_connected_server_stores_meanwhile_is_copied_or_refused(places: Places, other: str) -> None:
-    """It has no row in replicas, so nothing gives it away: as a server of whose beats the copy sees none."""
+    """The server has no row in replicas, so the copy can't know of it, as of one whose heartbeats it doesn't see."""
     old, new = await filled(places, "postgres"), places.empty(other)
     journal = PostgresJournal(old.dsn)
     await journal.start()

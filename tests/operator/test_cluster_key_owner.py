@@ -38,7 +38,7 @@ async def owners(cluster: Client, namespace: str) -> set[str]:
 
 
 async def notes(cluster: Client, namespace: str, reason: str) -> list[str]:
-    """Of the Events about the WebhookServer."""
+    """The notes of the Events about the WebhookServer, with this reason."""
     found = await cluster.objects(EVENTS, namespace)
     return [
         event["note"] for event in found if (event["reason"], event["regarding"]["kind"]) == (reason, "WebhookServer")

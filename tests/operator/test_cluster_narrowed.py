@@ -1,4 +1,4 @@
-"""On a real API server: a namespace that is no longer watched keeps what is served of it."""
+"""On a real API server: the resources of a namespace that is no longer watched are served as before."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager

@@ -95,12 +95,12 @@ class Recording(KubernetesCluster):
             yield page
 
     async def apply(self, api: Api, body: Body) -> Body:
-        """Note it."""
+        """Record the request, and send it."""
         self.applied.append(f"{api.kind} {body['metadata']['name']}")
         return await super().apply(api, body)
 
     async def patch(self, api: Api, namespace: str | None, name: str, body: Body, **given: Any) -> Body:
-        """Note it."""
+        """Record the request, and send it."""
         self.patched.append(f"{api.kind} {name}: {json.dumps(body)}")
         return await super().patch(api, namespace, name, body, **given)
 

@@ -37,7 +37,7 @@ class Recording(KubernetesCluster):
         self.read: set[str] = set()
 
     async def get(self, api: Api, namespace: str | None, name: str) -> Body:
-        """Note it, and pass it on."""
+        """Record the request, and send it."""
         if api is SECRETS:
             self.read.add(name)
         return await super().get(api, namespace, name)

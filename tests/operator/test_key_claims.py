@@ -29,7 +29,7 @@ def contested() -> KeyClaims:
     return claims
 
 
-def test_an_owner_that_is_created_again_has_its_key_though_it_is_younger_now() -> None:
+def test_an_owner_that_is_created_again_gets_its_key_back_although_it_is_younger_now() -> None:
     claims = contested()
     touched = claims.replace(ACME, "", NONE, now=10)
     assert (claims.owner(KEY), touched.claimants, touched.holders) == (ACME, set(), {ACME})

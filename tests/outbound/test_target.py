@@ -1,4 +1,4 @@
-"""URLs: one spelling of everything, and what they come to."""
+"""URLs are normalised to one spelling, and give the expected target."""
 
 import contextlib
 

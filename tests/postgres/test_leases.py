@@ -206,7 +206,7 @@ async def test_one_that_begins_to_drain_in_the_middle_of_a_round_is_followed_at_
     await until_held(first, second, shares=[128, 0])
 
 
-async def test_what_is_wanted_may_be_sent_until_it_is_released(members: Members) -> None:
+async def test_a_slot_that_another_replica_wants_may_be_sent_until_it_is_released(members: Members) -> None:
     first = await members.join()
     first.tally.releases_at_once = False
     await until_held(first, shares=[128])

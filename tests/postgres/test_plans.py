@@ -55,7 +55,7 @@ async def test_storing_looks_into_no_other_day_and_reads_no_table_from_end_to_en
     assert bool(looked) is late, f"only what is late asks whether earlier days know its shipment: {looked}"
 
 
-async def test_a_table_that_had_one_row_when_it_was_analysed_is_still_looked_into_by_key(
+async def test_a_table_that_had_one_row_when_it_was_analysed_is_still_searched_by_key(
     postgres_dsn: str, postgres_sql: Callable[[str], str]
 ) -> None:
     async with postgres_store(postgres_dsn).open() as opened:

@@ -27,7 +27,7 @@ _NUMBERS = itertools.count(1)
 
 
 class Seen(msgspec.Struct):
-    """What the dispatcher told its observer."""
+    """An observer that records what the dispatcher reports."""
 
     attempts: list[tuple[str, str]] = []
     ends: list[tuple[str, str]] = []
@@ -35,28 +35,28 @@ class Seen(msgspec.Struct):
     failures: list[tuple[str, int, str, float | None]] = []
 
     def committed(self, committed: Sequence[Committed]) -> None:
-        """The rig stored them itself."""
+        """Ignore it: the rig has stored them itself."""
 
     def attempted(self, push_config: str, result: str, seconds: float, trace: str | None = None) -> None:
-        """Note it."""
+        """Record the call."""
         del seconds, trace
         self.attempts.append((push_config, result))
 
     def ended(self, push_config: str, state: str, age_seconds: float, trace: str | None = None) -> None:
-        """Note it."""
+        """Record the call."""
         del age_seconds, trace
         self.ends.append((push_config, state))
 
     def recorded(self, key: bytes, shipment: str, outcome: Outcome) -> None:
-        """The journal has it."""
+        """Ignore it: the journal has it."""
 
     def failed(self, push_config: str, push_id: str, *, tries: int, reason: str, next_in: float | None) -> None:
-        """Note it."""
+        """Record the call."""
         del push_id
         self.failures.append((push_config, tries, reason, next_in))
 
     def changed(self, push_config: str, state: str, reason: str) -> None:
-        """Note it."""
+        """Record the call."""
         del reason
         self.changes.append((push_config, state))
 
@@ -86,7 +86,7 @@ class Shared(SingleOwner):
         self.listener.on_gained(frozenset(self.held))
 
     async def release(self, slots: frozenset[int]) -> None:
-        """Note it."""
+        """Record the call."""
         self.on_release()
         self.held -= slots
         self.released += sorted(slots)

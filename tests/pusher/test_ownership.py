@@ -292,7 +292,7 @@ class HeldSender:
                 answer.set_result(Answer(failure=Failure.RESET))
 
 
-async def test_that_a_push_was_delivered_is_kept_even_when_its_slot_is_lost_at_that_moment(tmp_path: Path) -> None:
+async def test_a_delivery_is_stored_even_if_its_slot_is_lost_at_that_moment(tmp_path: Path) -> None:
     ownership, transport = Shared(), HeldSender()
     destination = Destination(name=OMS, url="http://127.0.0.1:9/", retry=QUICK)
     async with open_rig(tmp_path, destination, ownership=ownership, transport=transport) as rig:

@@ -200,7 +200,7 @@ async def test_an_unknown_key_while_a_part_of_the_table_is_missing_writes_a_few_
     assert events(log)["request_postponed"] <= MOST_LINES
 
 
-async def test_a_connection_too_many_reads_its_503_although_it_has_sent_a_request(tmp_path: Path) -> None:
+async def test_a_connection_beyond_the_limit_gets_a_503_although_it_has_sent_a_request(tmp_path: Path) -> None:
     limits = Limits(max_connections=1, max_connections_per_peer=1)
     async with serving(tmp_path, table(limits=limits)) as server, connect(server.address) as first:
         await first.send(post(b"{}"))

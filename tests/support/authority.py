@@ -1,4 +1,4 @@
-"""A client's authorization server on loopback (RFC 6749, section 4.4): gives tokens, and tells what it was asked."""
+"""A client's authorization server on loopback (RFC 6749, section 4.4): issues tokens, and records the requests."""
 
 import asyncio
 import base64

@@ -218,7 +218,7 @@ class OperatorProcess:
 
     @property
     def pid(self) -> int:
-        """Of the process that runs."""
+        """The running process's id."""
         assert self._process is not None
         return self._process.pid
 

@@ -83,7 +83,7 @@ class ServerProcess:
 
     @property
     def pid(self) -> int:
-        """Of the running process."""
+        """The running process's id."""
         assert self._process is not None, "the server was not started"
         return self._process.pid
 

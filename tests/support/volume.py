@@ -14,7 +14,7 @@ class Volume:
     """What a pod sees of the Secrets with the shards. Every swap writes all files anew, changed or not."""
 
     def __init__(self, root: Path) -> None:
-        """An empty one."""
+        """An empty volume."""
         self.root = root
         self._swaps = 0
         self.root.mkdir()

@@ -91,7 +91,7 @@ def step_into(value: Any, segment: Segment) -> Any:
 
 
 def getter(path: FieldPath) -> Getter:
-    """A function that gets the value at a path; the usual short ones without a loop."""
+    """A function that returns the value at a path; short paths need no loop."""
     variable, segments = path
     if not segments:
         return lambda scope: scope[variable]

@@ -21,7 +21,7 @@ that begin with ``rider_``."""
 
 
 class Removal:
-    """A tree of what to remove."""
+    """The paths to remove, as a tree."""
 
     def __init__(self, paths: Iterable[Names] = ()) -> None:
         self._whole = False

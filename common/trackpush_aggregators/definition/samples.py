@@ -45,7 +45,7 @@ class SampleFailure(msgspec.Struct, frozen=True):
 
     sample: str
     index: int | None
-    """Of the update, from 0; None if the number of updates differs."""
+    """Index of the update, from 0; None if the number of updates differs."""
     field: str
     found: str
     expected: str

@@ -42,7 +42,7 @@ class ControlPlane:
 
     @property
     def url(self) -> str:
-        """Of the API server."""
+        """The API server's URL."""
         return f"https://{self.address}:{self._port}"
 
     def start(self) -> None:

@@ -27,7 +27,7 @@ class UnknownCode(msgspec.Struct, frozen=True, kw_only=True):
     code: str | None
     """As clients see it; None if the updates had none."""
     label: str | None
-    """Of the latest update."""
+    """The label of the latest update with this code."""
     values: tuple[str, ...]
     """What a row of the definition's table must match; empty for a built-in aggregator."""
     count: int

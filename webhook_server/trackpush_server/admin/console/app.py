@@ -23,6 +23,7 @@ from trackpush_server.admin.problems import ProblemError
 from trackpush_server.journal.model import JournalUnavailableError
 from trackpush_server.operations.jobs import TooManyJobsError
 
+_LONGEST_PATH = 200
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -72,10 +73,15 @@ def add_routes(
         app.router.add_get("/console/oidc/callback", _explained(oidc.arrive))
     for path in ("/", "/console"):
         app.router.add_get(path, _home)
+    app.router.add_get("/console/{path:.*}", _unknown_page)
 
 
 async def _home(_: web.Request) -> web.Response:
     return see("/console/")
+
+
+async def _unknown_page(request: web.Request) -> web.Response:
+    return page(request, "nopage.html", {"missing": request.path[:_LONGEST_PATH]}, status=404)
 
 
 def _explained(handler: _Handler) -> _Handler:

@@ -11,8 +11,9 @@ import msgspec
 
 from trackpush_server.admin.console.templating import NOTHING
 
-WIDTH, HEIGHT = 720, 200
-_LEFT, _RIGHT, _TOP, _BOTTOM = 62, 12, 12, 26
+WIDTH, HEIGHT = 720, 240
+_LEFT, _RIGHT, _TOP, _BOTTOM = 92, 12, 14, 34
+"""The margins have room for labels that a phone can show legibly: there `app.css` makes them larger."""
 _TICKS = 4
 _TIMES = 6
 

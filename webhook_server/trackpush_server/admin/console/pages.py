@@ -13,6 +13,7 @@ from trackpush_server.admin.api.live import TailParams
 from trackpush_server.admin.clients import State
 from trackpush_server.admin.console import charts
 from trackpush_server.admin.console.forms import api_query, asked
+from trackpush_server.admin.console.hints import client_names, similar
 from trackpush_server.admin.console.links import link, plain, see
 from trackpush_server.admin.console.templating import page
 from trackpush_server.admin.desk import AdminServices
@@ -38,8 +39,12 @@ class ConsolePages:
         query = asked(request, reading.PushesParams, limit=50)
         rows = await self._desk.lookup.list_pushes(reading.push_query(query))
         found = await explained.pushes(self._desk, rows, plain=plain(request))
+        clients = client_names(self._desk.table()) if query.client and not found.pushes else frozenset[str]()
         context = {
             "found": found,
+            "similar": similar(query.client or "", clients),
+            "known": query.client in clients,
+            "client_link": lambda name: link(request, client=name, cursor=None),
             "query": request.query,
             "statuses": [status.value for status in Status],
             "states": list(shapes.STATES.values()),
@@ -66,7 +71,11 @@ class ConsolePages:
             return see(f"/console/shipments/{quote(text, safe='')}")
         if (await self._desk.lookup.list_pushes(PushQuery(order_id=text, limit=1))).rows:
             return see(f"/console/search?{urlencode({'orderId': text})}")
-        return page(request, "unfound.html", {"text": text}, active="search", status=404)
+        return self._unfound(request, text)
+
+    def _unfound(self, request: web.Request, text: str) -> web.Response:
+        context = {"text": text, "similar": similar(text, client_names(self._desk.table()))}
+        return page(request, "unfound.html", context, active="search", status=404)
 
     async def shipment(self, request: web.Request) -> web.Response:
         name = request.match_info["shipment"]
@@ -75,7 +84,7 @@ class ConsolePages:
             ShipmentQuery(shipment=name, client=query.client, after=query.after, limit=query.limit)
         )
         if not timeline.entries and not query.after:
-            return page(request, "unfound.html", {"text": name}, active="search", status=404)
+            return self._unfound(request, name)
         story = await explained.shipment(self._desk, timeline, plain=plain(request))
         context = {"name": name, "story": story, "more": link(request, after=story.after)}
         return page(request, "shipment.html", context, active="search")

@@ -36,8 +36,8 @@ def make_token(grant: Grant, *, asked_at: float, chance: float) -> Token:
     """Compute a token's times from the time of its request; ``chance`` (uniform in [0, 1)) spreads the renewals.
 
     The renewal is due when 20 to 30 % of the lifetime are left, for example 12 to 18 minutes of an hour. So a token
-    endpoint can be down for a while without effect. Of a short lifetime at least 30 seconds are left, but at most half
-    of it.
+    endpoint can be down for a while without effect. With a short lifetime, at least 30 seconds are left, but at most
+    half of it.
     """
     life = min(DEFAULT_LIFE if grant.expires_in is None else max(grant.expires_in, 0.0), _MOST_LIFE)
     early = max(life * (_EARLY + _JITTER * chance), min(_EARLIEST, life / 2))

@@ -1,0 +1,133 @@
+"""The console on a desk and on a phone, in light and dark: axe-core's rules, labels, tabs, focus, empty results."""
+
+import asyncio
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from playwright.async_api import expect
+
+from browser.axe_rules import source, violations
+from browser.conftest import Desk, awb
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow, pytest.mark.timeout(300)]
+DESK: Final = 1280
+PHONE: Final = 390
+PAGES: Final = {
+    "overview": "/console/",
+    "search": "/console/search",
+    "nothing": "/console/search?client=acm",
+    "shipment": f"/console/shipments/{awb(4)}",
+    "unfound": "/console/find?q=acm",
+    "clients": "/console/clients",
+    "client": "/console/clients/acme",
+    "dead": "/console/dead?client=acme",
+    "tail": "/console/tail",
+    "charts": "/console/charts",
+    "aggregators": "/console/aggregators",
+    "aggregator": "/console/aggregators/delhivery",
+    "codes": "/console/unknown-codes",
+    "config": "/console/config",
+    "audit": "/console/audit",
+    "missing": "/console/nosuch",
+    "refused": "/console/search?since=yesterday",
+}
+EVERY_LOOK: Final = pytest.mark.parametrize(
+    ("scheme", "width"), [("light", DESK), ("dark", DESK), ("light", PHONE), ("dark", PHONE)]
+)
+_CLIPPED: Final = (Path(__file__).parent / "clipped.js").read_text()
+_SMALL: Final = """() => [...document.querySelectorAll(".chart text")].flatMap((label) => {
+  const box = label.getBoundingClientRect(), frame = label.closest("figure").getBoundingClientRect();
+  const outside = box.left < frame.left || box.right > frame.right || box.bottom > frame.bottom;
+  const wrong = box.height < 11 || outside;
+  return wrong ? [`${label.textContent}: ${box.height.toFixed(1)} px${outside ? ", outside" : ""}`] : [];
+})"""
+_TALL: Final = """() => [...document.querySelectorAll("caption:not(.hidden)")].flatMap((caption) => {
+  const box = caption.getBoundingClientRect(), table = caption.parentElement.getBoundingClientRect();
+  return box.width < Math.min(table.width, innerWidth) * 0.8 ? [`${caption.textContent}: ${box.width} px`] : [];
+})"""
+
+
+def pages(desk: Desk) -> dict[str, str]:
+    """Each page's path by name."""
+    return {**PAGES, "push": f"/console/pushes/{desk.sink.arrivals[0].webhook_id}"}
+
+
+@EVERY_LOOK
+async def test_axe_finds_nothing_in_any_page(desk: Desk, scheme: Any, width: int) -> None:
+    program = await asyncio.to_thread(source)
+    wrong: dict[str, list[str]] = {}
+    async with desk.visitor(scheme=scheme, width=width) as page:
+        await page.goto("/console/login")
+        wrong["login"] = await violations(page, program)
+    async with desk.person(scheme=scheme, width=width) as page:
+        for name, path in pages(desk).items():
+            await page.goto(path)
+            wrong[name] = await violations(page, program)
+            if await page.evaluate("document.documentElement.scrollWidth") > width:
+                wrong[name].append("scrolls sideways")
+    desk.told.clear()  # the pages that are not found
+    assert {name: found for name, found in wrong.items() if found} == {}
+
+
+@EVERY_LOOK
+async def test_labels_are_legible_captions_are_wide_and_the_tab_of_the_page_is_in_sight(
+    desk: Desk, scheme: Any, width: int
+) -> None:
+    wrong: dict[str, Any] = {}
+    async with desk.person(scheme=scheme, width=width) as page:
+        for name, path in pages(desk).items():
+            await page.goto(path)
+            wrong[name] = [*await page.evaluate(_SMALL), *await page.evaluate(_TALL)]
+            tab = page.locator(".tabs [aria-current]")
+            if await tab.count():
+                box = await tab.bounding_box()
+                assert box is not None
+                if box["x"] < 0 or box["x"] + box["width"] > width:
+                    wrong[name].append(f"the tab is at {box}")
+    desk.told.clear()
+    assert {name: found for name, found in wrong.items() if found} == {}
+
+
+@EVERY_LOOK
+async def test_no_focus_ring_is_cut_off(desk: Desk, scheme: Any, width: int) -> None:
+    wrong: dict[str, Any] = {}
+    async with desk.person(scheme=scheme, width=width) as page:
+        for name, path in pages(desk).items():
+            await page.goto(path)
+            await page.keyboard.press("Tab")  # from here on the browser shows rings
+            wrong[name] = await page.evaluate(_CLIPPED)
+    desk.told.clear()
+    assert {name: found for name, found in wrong.items() if found} == {}
+
+
+@pytest.mark.parametrize("width", [DESK, PHONE])
+async def test_a_page_that_does_not_exist_leads_to_those_that_do(desk: Desk, width: int) -> None:
+    async with desk.person(width=width) as page:
+        answer = await page.goto("/console/no/such")
+        assert answer is not None
+        assert answer.status == 404
+        await expect(page.get_by_role("heading", level=1)).to_have_text("Page not found")
+        await expect(page.locator("main")).to_contain_text("/console/no/such")
+        await page.locator("main").get_by_role("link", name="Clients", exact=True).click()
+        await expect(page.get_by_role("heading", level=1)).to_have_text("Clients")
+    desk.told.clear()
+
+
+@pytest.mark.parametrize("width", [DESK, PHONE])
+async def test_a_part_of_a_clients_name_finds_nothing_and_the_page_names_the_client(desk: Desk, width: int) -> None:
+    async with desk.person(width=width) as page:
+        await page.get_by_label("Client").fill("acm")
+        await page.get_by_role("button", name="Search").click()
+        await expect(page.locator("#results")).to_contain_text("There is no client acm. Do you mean acme?")
+        await page.locator("#results").get_by_role("link", name="acme").click()
+        await expect(page.locator("#results tbody tr").first).to_contain_text("acme/")
+        box = page.get_by_role("searchbox", name="AWB, order or push id")
+        await box.fill("acm")
+        await box.press("Enter")
+        await expect(page.locator("main")).to_contain_text("Do you mean the client acme?")
+        await page.goto("/console/search?client=acme&awb=nothing-like-it")
+        await expect(page.locator("#results")).to_contain_text("compared as a whole")
+        await page.goto("/console/search?client=quite-another")
+        await expect(page.locator("#results")).to_contain_text("There is no client quite-another")
+    desk.told.clear()
