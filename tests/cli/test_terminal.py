@@ -1,4 +1,4 @@
-"""A terminal obeys no control character in text from bodies, clients, servers and files, whichever command prints it."""
+"""A terminal obeys no control character in text from bodies, clients, servers and files, whatever command prints it."""
 
 import asyncio
 import contextlib
