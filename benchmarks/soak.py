@@ -1,6 +1,6 @@
 """Soak: a steady load while what was delivered is forgotten after seconds. Does the file stop growing, at what cost?
 
-The same load with the usual retention stands beside it: what deleting costs is the difference of their answers' p99.
+The same load with the usual retention is measured, too: the difference in the answers' p99 is the cost of deleting.
 """
 
 import asyncio

@@ -111,7 +111,7 @@ async def test_pushes_are_found_by_awb_order_client_status_state_and_time_and_pa
 
 
 @EITHER_STORAGE
-async def test_a_shipment_tells_each_update_push_and_attempt(client: Client) -> None:
+async def test_a_shipment_shows_each_update_push_and_attempt(client: Client) -> None:
     await client.post(1)
     (push,) = await client.pushes(1, state="delivered")
     story = await client.get(f"/shipments/{push['awb']}")
@@ -150,7 +150,7 @@ async def test_the_role_view_can_change_nothing(client: Client) -> None:
 
 
 @EITHER_STORAGE
-async def test_health_tells_what_fails_since_when_and_when_it_is_tried_next(client: Client) -> None:
+async def test_health_shows_what_fails_since_when_and_when_it_is_tried_next(client: Client) -> None:
     for mark in range(8):
         await client.post(mark)
     await client.pushes(8, state="delivered")
@@ -206,7 +206,7 @@ async def test_the_live_tail_sends_updates_and_attempts_as_they_happen(client: C
     assert (failed["pushConfig"], failed["error"]) == ("acme/broken", "HTTP 500: •••")
 
 
-async def test_the_configuration_is_told_without_secrets(client: Client) -> None:
+async def test_the_configuration_is_shown_without_secrets(client: Client) -> None:
     found = await client.get("/config")
     text = json.dumps(found)
     assert (found["server"], found["accountsTotal"], found["pushConfigsTotal"]) == ("trackpush/main", 1, 2)
@@ -270,7 +270,7 @@ async def test_without_tokens_a_page_of_another_site_can_neither_read_nor_change
         assert await status("GET", "/pushes", Host="localhost:8081") == 200
 
 
-async def test_browsers_are_told_to_frame_sniff_and_store_nothing(client: Client) -> None:
+async def test_browsers_must_not_frame_sniff_or_store_anything(client: Client) -> None:
     url = f"http://{client.server.admin_address}/api/v1/pushes"
     async with client.session.get(url) as answer:
         assert answer.status == 401

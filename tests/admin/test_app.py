@@ -59,7 +59,7 @@ async def test_a_journal_that_can_store_nothing_is_unready_with_its_reason_and_l
         other_server.release()
 
 
-async def test_config_tells_revision_and_counts_and_no_digest(tmp_path: Path) -> None:
+async def test_config_shows_revision_and_counts_but_no_digest(tmp_path: Path) -> None:
     given = table(destinations=[Destination(name="acme/push", url="http://127.0.0.1:1/secret-path")])
     async with serving(tmp_path, source=HeldSource(given)) as server:
         status, text = await get(server, "/config")

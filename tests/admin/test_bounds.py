@@ -212,7 +212,7 @@ async def test_answers_do_not_say_which_software_gives_them(tmp_path: Path, toke
         "bracket",
     ],
 )
-async def test_what_is_no_http_gets_no_server_header_no_traceback_and_is_no_fault_of_the_server(
+async def test_what_is_not_http_gets_no_server_header_no_traceback_and_is_not_a_fault_of_the_server(
     tmp_path: Path, tokens: tuple[Path, Path], capsys: pytest.CaptureFixture[str], request_: bytes, status: bytes
 ) -> None:
     async with serving(tmp_path, admin_token_file=tokens[0]) as server:
@@ -231,7 +231,7 @@ async def test_what_is_no_http_gets_no_server_header_no_traceback_and_is_no_faul
 
 
 @pytest.mark.parametrize("host", [b"[::1", b"a:b:c"])
-async def test_a_host_that_cannot_be_read_is_no_local_one(tmp_path: Path, host: bytes) -> None:
+async def test_a_host_that_cannot_be_read_is_not_local(tmp_path: Path, host: bytes) -> None:
     async with serving(tmp_path) as server, connect(server.admin_address) as raw:
         await raw.send(b"GET /config HTTP/1.1\r\nHost: " + host + b"\r\n\r\n")
         assert (await raw.head()).startswith(b"HTTP/1.1 403 ")

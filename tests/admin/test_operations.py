@@ -134,7 +134,7 @@ async def test_a_replay_of_a_time_range_takes_what_was_received_within_it_alone(
         assert sorted(arrival.mark or 0 for arrival in sink.arrivals[5:]) == [1, 2]
 
 
-async def test_a_replay_tells_how_far_it_is_while_it_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_replay_shows_how_far_it_is_while_it_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(replays, "STEP", 2)
     gate, steps = asyncio.Event(), itertools.count(1)
     async with open_sink() as sink, serving(tmp_path, given(sink)) as server:
@@ -180,7 +180,7 @@ async def test_a_request_that_selects_nothing_sensible_is_refused_and_says_why(
         assert told in answer["detail"]
 
 
-async def test_too_many_jobs_and_unknown_ones_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_too_many_jobs_and_unknown_ones_are_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jobs, "MOST_RUNNING", 0)
     async with serving(tmp_path) as server:
         status, answer = await ask(server, "POST", REPLAYS, {"client": "acme"})
@@ -197,7 +197,7 @@ async def test_a_replay_under_way_can_be_ended(tmp_path: Path) -> None:
         assert job["endedAt"] is not None
 
 
-async def test_an_erased_awb_is_in_no_file_and_its_record_tells_when_and_why_but_not_which(tmp_path: Path) -> None:
+async def test_an_erased_awb_is_in_no_file_and_its_record_says_when_and_why_but_not_which(tmp_path: Path) -> None:
     async with open_sink() as sink, serving(tmp_path, given(sink)) as server:
         await post(server, 1, 2)
         await delivered(server, 2)

@@ -61,7 +61,7 @@ async def test_the_token_opens_the_rest(server: Server, path: str, value: str) -
 
 @pytest.mark.parametrize("path", ["/config", "/undelivered", "/nowhere", "/livez/", "//livez", "/livez/../config"])
 @every_row("value", [None, "", "Bearer", "Bearer ", "Bearer wrong", TOKEN, f"Basic {TOKEN}", "Bearer ü"])
-async def test_without_the_right_token_nothing_else_is_told(server: Server, path: str, value: str | None) -> None:
+async def test_without_the_right_token_nothing_else_is_shown(server: Server, path: str, value: str | None) -> None:
     answer = await get(server, path, value)
 
     assert answer.status == 401

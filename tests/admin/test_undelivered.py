@@ -64,7 +64,7 @@ async def until_breaker(server: Server, state: str) -> None:
     await until(lambda: server._dispatcher.snapshot()[0].breaker == state, seconds=5, what=state)
 
 
-async def test_a_failing_endpoint_is_told_with_its_answer_and_since_when_until_it_recovers(
+async def test_a_failing_endpoint_is_reported_with_its_answer_and_since_when_until_it_recovers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(breaker, "PROBE_DELAYS", (0.02,))
@@ -83,7 +83,7 @@ async def test_a_failing_endpoint_is_told_with_its_answer_and_since_when_until_i
         assert await failing(server) == []
 
 
-async def test_an_endpoint_that_says_it_is_gone_is_told_so_until_its_push_config_changes(tmp_path: Path) -> None:
+async def test_an_endpoint_that_says_it_is_gone_is_reported_so_until_its_push_config_changes(tmp_path: Path) -> None:
     async with open_sink(gone) as sink:
         source = HeldSource(table(destinations=[to(sink.url)]))
         async with serving(tmp_path, source=source) as server:

@@ -73,7 +73,7 @@ def test_what_waits_is_as_before_until_it_is_looked_at_again() -> None:
     assert [point.pending for point in made.of("acme/oms").points(now[0])][-5:] == [5, 5, 5, 0, 0]
 
 
-def test_a_clock_that_steps_back_goes_on_with_the_last_step() -> None:
+def test_a_clock_that_steps_back_continues_with_the_last_step() -> None:
     now = [7200.0]
     made = Windows(lambda: now[0])
     made.ended("acme/oms", "dead")

@@ -134,7 +134,7 @@ def _as(body: bytes, text: str) -> str | None:
     return None
 
 
-def test_orders_that_differ_in_one_byte_that_is_no_utf8_stay_two() -> None:
+def test_orders_that_differ_in_one_byte_that_is_not_utf8_stay_different() -> None:
     orders = set()
     for byte in range(0x80, 0x100):
         body = b'{"order_id": "Caf%c-100", "current_status": "DEL"}' % byte

@@ -31,7 +31,7 @@ def test_a_return_delivered_does_not_match_a_filter_on_delivered() -> None:
     [(True, "reverse"), ("true", "reverse"), (1, "reverse"), ("1", "reverse"), (False, "forward"), (None, "forward"),
      ("false", "forward"), (0, "forward"), ("", "forward"), ([], "forward"), (2, "forward")],
 )  # fmt: skip
-def test_is_rvp_tells_the_direction_in_whatever_type(is_rvp: object, direction: str) -> None:
+def test_is_rvp_gives_the_direction_in_whatever_type(is_rvp: object, direction: str) -> None:
     assert one(CLICKPOST, clickpost(additional={"is_rvp": is_rvp})).direction == direction
 
 
@@ -47,7 +47,7 @@ def test_a_return_request_is_a_return_whatever_is_rvp_says(is_rvp: object) -> No
     [(23, Status.RETURN_REJECTED), ("23", Status.RETURN_REJECTED), (29, Status.RETURN_APPROVED),
      (30, Status.RETURN_REQUESTED), (31, Status.RETURN_REJECTED), (None, Status.UNKNOWN), (5, Status.UNKNOWN)],
 )  # fmt: skip
-def test_the_notification_event_tells_what_the_codes_103_to_106_do_not(event: object, status: Status) -> None:
+def test_the_notification_event_gives_what_the_codes_103_to_106_do_not(event: object, status: Status) -> None:
     for code in (103, 104, 105, 106):
         body = clickpost(clickpost_status_code=code, additional={"notification_event_id": event})
         assert one(CLICKPOST, body).status is status
@@ -173,7 +173,7 @@ def test_a_failure_without_reason_has_none_and_one_with_a_new_reason_has_unknown
     assert polled.ndr_reason is NdrReason.REFUSED
 
 
-def test_a_reason_stands_only_beside_a_failed_delivery() -> None:
+def test_a_reason_is_given_only_for_a_failed_delivery() -> None:
     assert one(CLICKPOST, clickpost(additional={"ndr_status_code": 2})).ndr_reason is None
 
 

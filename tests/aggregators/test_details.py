@@ -154,7 +154,7 @@ def test_a_proof_of_delivery_is_a_link(given: str | None, found: bool) -> None: 
 
 
 @pytest.mark.parametrize(("given", "awb"), [("1901", "1901"), ("", None), (None, None), ("1900", None)])
-def test_clickpost_reports_the_awb_of_the_way_back(given: str | None, awb: str | None) -> None:
+def test_clickpost_reports_the_awb_of_the_return(given: str | None, awb: str | None) -> None:
     assert one(CLICKPOST, clickpost(rto_awb=given)).return_awb == awb
 
 

@@ -69,7 +69,7 @@ def test_numbers_that_no_double_holds_become_their_text() -> None:
     assert msgspec.json.decode(valid) == document
 
 
-def test_a_number_that_is_too_large_is_found_wherever_it_stands() -> None:
+def test_a_number_that_is_too_large_is_found_wherever_it_is() -> None:
     for before in range(400):
         document, _ = unwrap(decode(b'{"%s": %s}' % (b"n" * before, b"9" * 309)), b"")
         assert document == {"n" * before: "9" * 309}

@@ -56,7 +56,7 @@ def test_every_part_of_a_shiprocket_identity_makes_another_update(change: dict[s
     assert one(SHIPROCKET, body).identity != one(SHIPROCKET, body | change).identity
 
 
-def test_with_scans_a_shiprocket_repeat_may_be_stamped_anew() -> None:
+def test_with_scans_a_shiprocket_repeat_may_be_stamped_again() -> None:
     first = one(SHIPROCKET, shiprocket(scans=SCANS))
     repeat = one(SHIPROCKET, shiprocket(scans=SCANS, current_timestamp="23 05 2023 11:59:59"))
 
@@ -64,7 +64,7 @@ def test_with_scans_a_shiprocket_repeat_may_be_stamped_anew() -> None:
     assert first.occurred_at != repeat.occurred_at
 
 
-def test_without_scans_shiprockets_stamp_tells_updates_apart() -> None:
+def test_without_scans_shiprockets_stamp_distinguishes_updates() -> None:
     first = one(SHIPROCKET, shiprocket())
     other = one(SHIPROCKET, shiprocket(current_timestamp="23 05 2023 11:59:59"))
 
@@ -135,7 +135,7 @@ def test_keys_stay_the_same_from_version_to_version(aggregator: Aggregator, name
     assert update_key("acme/account", one(aggregator, sample(name))).hex() == key
 
 
-def test_the_key_of_a_report_without_a_time_is_its_own_and_still_tells_the_report() -> None:
+def test_the_key_of_a_report_without_a_time_is_its_own_and_still_identifies_the_report() -> None:
     update = one(SHIPWAY, {"status_feed": [{"order_id": "1", "current_status": "OOD"}]})
     keys = [occurrence_key("a/b", update, received_at=1_790_000_000_123, nonce=bytes([nonce] * 5)) for nonce in (1, 2)]
     assert update.timeless
@@ -150,7 +150,7 @@ UNREADABLE = ["NA", "", None, "0000-00-00 00:00:00", "yesterday", "9999-12-31 23
 
 
 @every_row("date", UNREADABLE)
-def test_where_no_scan_of_shiprocket_has_a_time_the_reports_own_time_tells_attempts_apart(date: object) -> None:
+def test_where_no_scan_of_shiprocket_has_a_time_the_reports_own_time_distinguishes_attempts(date: object) -> None:
     def attempt(day: int, *dates: object) -> TrackingUpdate:
         scans = [{"date": each, "status": "UD"} for each in dates]
         return one(

@@ -40,7 +40,7 @@ def test_an_unknown_label_that_says_so_gives_the_direction(labels: list[str], di
         ("Return Delivered", Status.RETURN_DELIVERED, Direction.REVERSE),
     ],
 )
-def test_a_code_of_a_delivery_under_such_a_label_is_no_delivery_to_the_customer(
+def test_a_code_of_a_delivery_under_such_a_label_is_not_a_delivery_to_the_customer(
     label: str, status: Status, direction: Direction
 ) -> None:
     for update in (

@@ -56,7 +56,7 @@ def test_a_body_without_secrets_is_not_touched_however_it_looks() -> None:
     assert one(CLICKPOST, body, key="k-1").body == body
 
 
-def test_a_short_key_is_only_the_key_where_it_stands_alone() -> None:
+def test_a_short_key_is_only_the_key_where_it_is_alone() -> None:
     body = {"waybill": "1", "a": "SKU-k-17", "b": "k-1", "c": "https://x.test/?key=k-1&a=1"}
 
     assert json.loads(one(CLICKPOST, body, key="k-1").body) == {
@@ -96,7 +96,7 @@ def test_the_key_leaves_the_normalised_texts_and_never_the_identity() -> None:
     assert update.awb == PLAIN
 
 
-def test_shipways_hash_goes_wherever_it_stands_and_whoever_it_belongs_to() -> None:
+def test_shipways_hash_is_removed_wherever_it_is_and_whosever_it_is() -> None:
     body = shipway(hash="another", api_input={"hash": "third"})
 
     assert json.loads(one(SHIPWAY, body).body) == shipway(hash="[redacted]", api_input={"hash": "[redacted]"})
@@ -132,7 +132,7 @@ def test_an_empty_hash_leaves_the_body_as_it_came(empty: object) -> None:
         ({"u": "k-2"}, "[redacted]"),
     ],
 )
-def test_the_url_that_shipway_calls_back_keeps_what_is_no_secret(url: object, left: object) -> None:
+def test_the_url_that_shipway_calls_back_keeps_what_is_not_a_secret(url: object, left: object) -> None:
     for body in (shipway(callback_url=url), shipway(api_input={"callback_url": url})):
         content = json.loads(one(SHIPWAY, body).body)
         assert (content | content.get("api_input", {}))["callback_url"] == left

@@ -123,7 +123,7 @@ def test_remark_and_place_are_the_newest_scans(form: str) -> None:
     assert (update.remark, update.location) == ("a11", "l11")
 
 
-def test_a_failed_quality_check_tells_why() -> None:
+def test_a_failed_quality_check_says_why() -> None:
     body = shiprocket(current_status_id=57, is_return=1, qc_failure_reason="Torn", scans=[{"activity": "Checked"}])
 
     assert one(SHIPROCKET, body).remark == "Torn"

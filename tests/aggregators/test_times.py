@@ -90,7 +90,7 @@ def test_a_shipway_time_is_in_ist_unless_it_names_its_zone(written: str, utc: st
 
 
 @every_row("written", NO_TIMES)
-def test_what_is_no_time_leaves_the_update_without_one(written: object) -> None:
+def test_what_is_not_a_time_leaves_the_update_without_one(written: object) -> None:
     for update in (
         one(CLICKPOST, clickpost(timestamp=written)),
         one(SHIPROCKET, shiprocket(current_timestamp=written)),

@@ -52,7 +52,7 @@ def test_what_belongs_together_is_taken() -> None:
         ({"certificate": CA + CHAIN, "private_key": KEY}, "spec.tls.certificate", "own certificate must come first"),
     ],
 )
-def test_what_can_never_connect_is_told(fields: dict[str, str], field: str, message: str) -> None:
+def test_what_can_never_connect_is_reported(fields: dict[str, str], field: str, message: str) -> None:
     (problem,) = told(**fields)
     assert field in problem
     assert message in problem

@@ -141,7 +141,7 @@ def test_the_samples_are_clean() -> None:
         ("metadata: {name: oms, namespace: acme}", "metadata: {namespace: acme}", "metadata.name: is missing; set it"),
     ],
 )  # fmt: skip
-def test_each_mistake_is_told_with_what_to_do(old: str, new: str, expected: str) -> None:
+def test_each_mistake_is_reported_with_what_to_do(old: str, new: str, expected: str) -> None:
     found = errors(changed(old, new))
     assert any(expected in message for message in found), found
 
@@ -174,7 +174,7 @@ def test_a_hint_concerns_no_condition() -> None:
     assert hint.condition is None
 
 
-def test_everything_wrong_is_told_at_once() -> None:
+def test_everything_wrong_is_reported_at_once() -> None:
     text = changed("timeout: 10s", "timeout: soon").replace("key: clickpost}}]", "key: click}}]")
     text = text.replace("storage: {sqlite: {size: 10Gi}}", "storage: {postgres: {dsnSecretRef: {name: db, key: dsn}}}")
     assert len(errors(text)) == 3
@@ -221,7 +221,7 @@ data: {k: ay0x}
 """
 
 
-def test_a_key_that_two_claim_stays_with_the_older_and_who_reads_all_files_is_told_whose_it_is() -> None:
+def test_a_key_that_two_claim_stays_with_the_older_and_a_reader_of_all_files_learns_whose_it_is() -> None:
     result = compiled(DESIGN + SECOND)
     assert result.table is not None
     assert [account.name for account in result.table.accounts] == ["rival/clickpost"]
@@ -255,7 +255,7 @@ def test_the_revision_changes_with_a_secret_and_only_with_a_change() -> None:
     assert revisions[0] == revisions[1] != revisions[2]
 
 
-def test_no_problem_tells_a_secret_value() -> None:
+def test_no_problem_shows_a_secret_value() -> None:
     text = DESIGN.replace('"s-1"', '"marked-secret\\nx"').replace('"k-1"', '"marked-secret\\nsr"')
     assert "marked-secret" not in "".join(map(str, compiled(text).problems))
 

@@ -85,7 +85,7 @@ def test_an_expression_sees_the_notification(text: str, values: dict[str, Any], 
         ("google.protobuf.StringValue{value: 'a'} == 'a'", "makes a google.protobuf.StringValue; use plain values"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_used_is_told_with_its_place_and_what_to_do(text: str, told: str) -> None:
+def test_what_cannot_be_used_is_reported_with_its_place_and_what_to_do(text: str, told: str) -> None:
     with pytest.raises(InvalidExpressionError) as caught:
         compile_expression(text)
 
@@ -103,7 +103,7 @@ def test_what_cannot_be_used_is_told_with_its_place_and_what_to_do(text: str, to
         ("raw.secret_name > 1", {"secret_name": 10**30}, "a value"),
     ],
 )
-def test_an_error_at_run_time_tells_nothing_of_the_update(text: str, raw: Any, told: str) -> None:
+def test_an_error_at_run_time_shows_nothing_of_the_update(text: str, raw: Any, told: str) -> None:
     with pytest.raises(EvaluationError) as caught:
         compile_expression(text).holds(seen(raw=raw))
 

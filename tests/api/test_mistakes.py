@@ -819,7 +819,7 @@ MISTAKES = {
 
 
 @every_row("name", MISTAKES)
-def test_a_mistake_is_told_first_with_its_place_what_was_found_and_what_to_write(name: str) -> None:
+def test_a_mistake_is_reported_first_with_its_place_what_was_found_and_what_to_write(name: str) -> None:
     mistake = MISTAKES[name]
     assert problems(FILES) == []
     found = problems(edited(mistake.old, mistake.new))

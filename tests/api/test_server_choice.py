@@ -85,7 +85,7 @@ def test_a_server_of_neither_the_own_nor_a_shared_namespace_is_chosen_by_name_on
     assert told in "".join(problem.message for problem in problems)
 
 
-def test_a_tenant_is_told_of_no_server_that_does_not_serve_it() -> None:
+def test_a_tenant_learns_of_no_server_that_does_not_serve_it() -> None:
     _, problems = find_server(webhook(), ["t/main", "x/y", "secret/one"], ["t/main", "x/y"].__contains__)
     assert "secret" not in problems[0].message
 

@@ -53,7 +53,7 @@ def test_a_changed_password_is_another_revision_and_no_log_of_the_settings_shows
          'key "dsn" of Secret "db" is not a PostgreSQL URL; write postgresql://USER:PASSWORD@HOST:5432/DATABASE'),
     ],
 )  # fmt: skip
-def test_what_is_wrong_with_the_secret_is_told_and_there_is_no_table(
+def test_what_is_wrong_with_the_secret_is_reported_and_there_is_no_table(
     old: str, new: str, field: str, reason: str, told: str
 ) -> None:
     found = compiled(SERVER.replace(old, new, 1))
@@ -95,11 +95,11 @@ def test_urls_that_the_driver_can_use(dsn: str) -> None:
         ("postgresql://h/d?target_session_attrs=standby", "write one of any, primary, read-write"),
     ],
 )
-def test_urls_that_it_cant_are_told_without_quoting_them(dsn: str, told: str) -> None:
+def test_urls_that_it_cant_are_reported_without_quoting_them(dsn: str, told: str) -> None:
     assert told in (why_unusable(dsn) or "")
 
 
-def test_settings_of_before_mean_sqlite_and_a_shard_carries_the_storage() -> None:
+def test_settings_without_a_storage_mean_sqlite_and_a_shard_carries_the_storage() -> None:
     old = b'{"format":1,"server":"t/main","name":"settings","settings":{"name":"t/main"}}'
     settings = shards.decode(old).settings
     assert settings is not None

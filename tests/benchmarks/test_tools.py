@@ -216,7 +216,7 @@ def test_a_median_of_rounds_keeps_absent_figures_absent() -> None:
     assert (middle.throughput, middle.cpu_per_10k, middle.push_p99) == (2.0, 2.0, None)
 
 
-def test_cpu_is_told_of_each_process_by_itself() -> None:
+def test_cpu_is_reported_of_each_process_by_itself() -> None:
     found = procstat.by_process(os.getpid())
     assert found[os.getpid()] > 0
 

@@ -133,7 +133,7 @@ async def test_one_box_finds_awb_order_and_push_id_and_says_when_there_is_nothin
 
 
 @ON_EITHER_STORAGE
-async def test_a_timeline_tells_what_came_what_was_pushed_and_each_answer(desk: Desk) -> None:
+async def test_a_timeline_shows_what_came_what_was_pushed_and_each_answer(desk: Desk) -> None:
     async with desk.person() as page:
         await page.goto(f"/console/shipments/{awb(4)}")
         await expect(page.locator(".timeline h2")).to_have_text(list(STORY))
@@ -147,7 +147,7 @@ async def test_a_timeline_tells_what_came_what_was_pushed_and_each_answer(desk: 
 
 
 @ON_EITHER_STORAGE
-async def test_a_clients_health_tells_what_fails_why_and_when_it_is_tried_next(desk: Desk) -> None:
+async def test_a_clients_health_shows_what_fails_why_and_when_it_is_tried_next(desk: Desk) -> None:
     async with desk.person() as page:
         await page.goto("/console/clients")
         await expect(page.locator("tbody tr", has_text="acme")).to_contain_text("failing")
@@ -193,7 +193,7 @@ async def test_without_scripts_search_and_replay_work_as_well(desk: Desk) -> Non
         await expect(page.get_by_role("heading", level=1)).to_contain_text("Replay")
 
 
-async def test_a_wrong_token_is_told_and_a_log_out_ends_the_session(desk: Desk) -> None:
+async def test_a_wrong_token_is_reported_and_a_log_out_ends_the_session(desk: Desk) -> None:
     async with desk.visitor() as page:
         await page.goto("/console/clients")
         await expect(page.get_by_role("heading", level=1)).to_have_text("Log in")

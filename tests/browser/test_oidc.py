@@ -97,7 +97,7 @@ async def test_groups_become_roles_and_the_page_that_was_asked_for_opens(
 
 
 @pytest.mark.parametrize("who", ["mallory", "nobody"])
-async def test_who_is_in_no_group_of_ours_does_not_come_in(
+async def test_a_person_in_no_configured_group_is_refused(
     tmp_path: Path, issuer: str, chromium: Browser, who: str
 ) -> None:
     async with console(tmp_path, issuer, chromium) as page:
@@ -107,7 +107,7 @@ async def test_who_is_in_no_group_of_ours_does_not_come_in(
         await expect(page.get_by_role("heading", level=1)).to_have_text("Log in")
 
 
-async def test_who_says_no_at_the_provider_is_told(tmp_path: Path, issuer: str, chromium: Browser) -> None:
+async def test_a_refusal_at_the_provider_is_reported(tmp_path: Path, issuer: str, chromium: Browser) -> None:
     async with console(tmp_path, issuer, chromium) as page:
         await page.get_by_role("link", name="Log in with localhost").click()
         await page.wait_for_url("**/oauth2/authorize?**")
@@ -143,7 +143,7 @@ async def test_a_way_back_that_was_not_begun_in_this_browser_or_comes_twice_is_r
         await other.close()
 
 
-async def test_a_provider_that_is_down_is_told(tmp_path: Path, chromium: Browser) -> None:
+async def test_a_provider_that_is_down_is_reported(tmp_path: Path, chromium: Browser) -> None:
     async with console(tmp_path, "http://localhost:1", chromium) as page:
         await page.get_by_role("link", name="Log in with localhost").click()
         await expect(page.get_by_role("alert")).to_contain_text("localhost can't be reached")

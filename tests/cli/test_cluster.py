@@ -53,7 +53,7 @@ def conditions(api_server: ApiServer, namespace: str, what: str, **found: str) -
     api_server.kubectl("-n", namespace, "patch", what, "--subresource=status", "--type=merge", "-p", patch)
 
 
-async def test_status_tells_conditions_of_all_kinds_and_servers_without_a_pod(
+async def test_status_shows_conditions_of_all_kinds_and_servers_without_a_pod(
     run: Run, api_server: ApiServer, namespace: str
 ) -> None:
     put(api_server, namespace, objects.server(), objects.webhook(), objects.push())
@@ -88,7 +88,7 @@ async def test_a_server_must_be_named_where_there_are_several_and_must_exist(
     assert f"Secret {namespace}/one-admin-token has no token" in podless.stderr
 
 
-async def test_who_may_not_read_the_token_or_anything_is_told_what_to_ask_for(
+async def test_a_user_without_rights_learns_which_ones_to_request(
     run: Run, api_server: ApiServer, namespace: str, tmp_path: Path
 ) -> None:
     put(api_server, namespace, objects.server())

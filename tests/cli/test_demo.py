@@ -51,7 +51,7 @@ def test_every_client_gets_something(demo_run: DemoRun) -> None:
     assert set(re.findall(r"pushed    (\S+) got", demo_run.output)) == clients
 
 
-def test_it_goes_on_until_ctrl_c_and_then_tells_the_verdict() -> None:
+def test_it_continues_until_ctrl_c_and_then_shows_the_verdict() -> None:
     with subprocess.Popen(
         [sys.executable, "-m", "trackpush_cli", "demo", "--rate", "100"],
         stdout=subprocess.PIPE,
@@ -95,7 +95,7 @@ def pushing() -> Iterator[tuple[subprocess.Popen[str], int]]:
             demo.kill()
 
 
-def test_a_server_that_dies_ends_the_demo_which_tells_how() -> None:
+def test_a_server_that_dies_ends_the_demo_which_shows_how() -> None:
     with pushing() as (demo, server):
         os.kill(server, signal.SIGKILL)
         told, _ = demo.communicate(timeout=40)

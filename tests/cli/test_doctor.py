@@ -177,7 +177,7 @@ async def test_url_examines_the_definitions_that_clients_use_as_well(rig: Rig) -
     assert not [row for row in checks if row["subject"].endswith("/delhivery/notify")], "nobody uses it"
 
 
-async def test_a_host_without_a_record_is_told_with_what_to_do(rig: Rig) -> None:
+async def test_a_host_without_a_record_is_reported_with_what_to_do(rig: Rig) -> None:
     code, checks = await rig.doctor()
 
     (found,) = of(checks, "dns", "fail")
@@ -227,7 +227,7 @@ async def test_certificates_are_checked_for_name_chain_and_age(tmp_path: Path) -
             assert bool(of(checks, "probe", "ok")) == (case.result != "fail")
 
 
-async def test_secrets_urls_and_endpoints_that_are_wrong_are_told_each(tmp_path: Path) -> None:
+async def test_secrets_urls_and_endpoints_that_are_wrong_are_reported_each(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         closed = server.getsockname()[1]
     clients = [

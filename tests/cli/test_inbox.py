@@ -108,7 +108,7 @@ async def test_a_retry_wants_one_choice(arguments: tuple[str, ...]) -> None:
     assert "name what to retry" in result.stderr
 
 
-async def test_what_is_no_id_and_what_is_not_there_are_told(rig: Rig) -> None:
+async def test_what_is_no_id_and_what_is_not_there_are_reported(rig: Rig) -> None:
     assert "not the id of an unrecognised body" in (await invoked("inbox", "show", "psh_1")).stderr
     missing = await rig.run("inbox", "show", f"unr_{'0' * 32}")
     assert (missing.exit_code, "not in the inbox of" in missing.stderr) == (1, True)

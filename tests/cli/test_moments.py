@@ -17,7 +17,7 @@ def test_a_duration_is_read(text: str, seconds: float) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "5", "h", "5 s", "5s!", "-5s", "s5"])
-def test_anything_else_is_no_duration(text: str) -> None:
+def test_anything_else_is_not_a_duration(text: str) -> None:
     with pytest.raises(ValueError, match="is not a duration"):
         parse_duration(text)
 

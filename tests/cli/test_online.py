@@ -111,7 +111,7 @@ async def test_filters_and_pages_work_over_the_api(rig: Rig) -> None:
 
 
 @EITHER_STORAGE
-async def test_the_story_of_a_shipment_tells_what_came_and_what_was_answered(rig: Rig) -> None:
+async def test_the_story_of_a_shipment_shows_what_came_and_what_was_answered(rig: Rig) -> None:
     await rig.until("--push-config", "acme/wms", count=4)
     shown = (await rig.run("shipment", awb(1))).stdout
     data = (await rig.run("shipment", awb(1), "-o", "json")).json
@@ -127,7 +127,7 @@ async def test_the_story_of_a_shipment_tells_what_came_and_what_was_answered(rig
     assert "trackpush doctor" in never.stderr
 
 
-async def test_status_tells_what_waits_and_which_endpoint_fails(rig: Rig) -> None:
+async def test_status_shows_what_waits_and_which_endpoint_fails(rig: Rig) -> None:
     for mark in range(4, 12):
         await rig.post(mark)
     result = await until_found(

@@ -139,7 +139,7 @@ def test_the_cursor_leads_through_all_pages(data: Path) -> None:
     assert seen == [IDS[2], IDS[1], IDS[0]]
 
 
-def test_the_table_is_never_cut_when_piped_and_tells_the_next_try(data: Path) -> None:
+def test_the_table_is_never_cut_when_piped_and_shows_the_next_try(data: Path) -> None:
     lines = pushes("list", "--data", str(data)).stdout.splitlines()
 
     assert lines[0].split()[:2] == ["RECEIVED", "SHIPMENT"]
@@ -224,7 +224,7 @@ def test_a_push_is_shown_with_every_try(data: Path) -> None:
     assert tries[1].endswith("  HTTP 200")
 
 
-def test_a_waiting_push_tells_when_its_next_try_is_due(data: Path) -> None:
+def test_a_waiting_push_shows_when_its_next_try_is_due(data: Path) -> None:
     result = pushes("show", IDS[2], "--data", str(data))
 
     assert "2100-01-01T00:00:00Z" in result.stdout
@@ -278,7 +278,7 @@ def test_a_cursor_that_is_none_is_refused(data: Path) -> None:
     assert "not a cursor: 'abc'" in result.stderr
 
 
-def test_a_file_that_is_no_journal_is_named(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_journal_is_named(tmp_path: Path) -> None:
     (tmp_path / "journal.db").write_bytes(b"something else" * 100)
     result = pushes("list", "--data", str(tmp_path))
 

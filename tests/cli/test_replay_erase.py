@@ -85,7 +85,7 @@ async def test_a_dry_run_says_what_would_be_sent_and_sends_nothing(rig: Rig) -> 
     assert len(rig.sink.arrivals) == 3
 
 
-async def test_a_replay_sends_again_and_pushes_show_tells_of_it(rig: Rig) -> None:
+async def test_a_replay_sends_again_and_pushes_show_says_so(rig: Rig) -> None:
     first = next(arrival for arrival in rig.sink.arrivals if arrival.mark == 1)
     result = await rig.run("replay", "--id", first.webhook_id, "--state", "delivered", "--yes", "-o", "json")
     assert json.loads(result.stdout)["replayed"] == 1

@@ -66,7 +66,7 @@ def test_a_body_without_its_key_is_refused_by_the_keys_id(data: Path, tmp_path: 
         assert "give it with --encryption-key-file" in result.output
 
 
-def test_a_key_file_that_holds_none_is_told_by_its_line(data: Path, tmp_path: Path) -> None:
+def test_a_key_file_that_holds_none_is_reported_by_its_line(data: Path, tmp_path: Path) -> None:
     path = key_file(tmp_path, KEY)
     path.write_text(f"{path.read_text()}nonsense\n")
     result = show("--data", str(data), "--encryption-key-file", str(path))
@@ -86,7 +86,7 @@ def test_a_key_file_that_holds_none_is_told_by_its_line(data: Path, tmp_path: Pa
         ((OTHER,), 1, f"3 updates were not changed: its body is sealed with key {key_id(KEY).hex()}"),
     ],
 )
-async def test_reseal_says_what_was_stored_anew_and_which_key_is_missing(
+async def test_reseal_says_what_was_stored_again_and_which_key_is_missing(
     tmp_path: Path, keys: tuple[bytes, ...], code: int, told: str
 ) -> None:
     await _fill(tmp_path / "data")

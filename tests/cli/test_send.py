@@ -112,7 +112,7 @@ def test_the_answer_is_printed(receiver: Receiver, body: str) -> None:
     assert result.stdout.startswith('200 {"accepted": 1, "duplicates": 0} in ')
 
 
-def test_an_update_that_was_taken_and_not_stored_is_told(receiver: Receiver, body: str) -> None:
+def test_an_update_that_was_taken_and_not_stored_is_reported(receiver: Receiver, body: str) -> None:
     assert send("--url", receiver.url, "--aggregator", "clickpost", "--file", body).stderr == ""
     receiver.body = b'{"accepted": 0, "duplicates": 0}'
 

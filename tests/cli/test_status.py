@@ -43,7 +43,7 @@ async def failing(tmp_path: Path) -> AsyncIterator[tuple[Server, Sink]]:
     structlog.reset_defaults()
 
 
-async def test_an_endpoint_that_fails_is_told(failing: tuple[Server, Sink]) -> None:
+async def test_an_endpoint_that_fails_is_reported(failing: tuple[Server, Sink]) -> None:
     server, _ = failing
     await until_found(lambda: invoked("status", "--admin", server.admin_address), lambda found: found.exit_code == 1)
     shown = (await invoked("status", "--admin", server.admin_address)).stdout
@@ -63,7 +63,7 @@ async def test_a_server_in_order_is_one_line_and_exit_code_0(tmp_path: Path) -> 
     assert (result.exit_code, result.stdout.splitlines()[-1]) == (0, "nothing is wrong")
 
 
-async def test_a_broken_folder_is_told_and_that_the_state_before_it_is_served(tmp_path: Path) -> None:
+async def test_a_broken_folder_is_reported_and_that_the_state_before_it_is_served(tmp_path: Path) -> None:
     logs.configure("json", io.StringIO())
     source = HeldSource(table())
     async with serving(tmp_path, source=source) as server:
@@ -77,7 +77,7 @@ async def test_a_broken_folder_is_told_and_that_the_state_before_it_is_served(tm
     assert "spec.url: is missing; set it" in result.stdout
 
 
-async def test_warnings_of_a_hot_reload_are_told_by_log_status_and_the_console_and_are_no_failure(
+async def test_warnings_of_a_hot_reload_are_reported_by_log_status_and_the_console_and_are_no_failure(
     tmp_path: Path,
 ) -> None:
     log = io.StringIO()
@@ -101,7 +101,7 @@ async def test_warnings_of_a_hot_reload_are_told_by_log_status_and_the_console_a
     assert "zen.yaml:5: warning: the AggregatorWebhook has no PushConfig" in page
 
 
-async def test_pushes_that_wait_for_a_push_config_that_is_gone_are_told(tmp_path: Path) -> None:
+async def test_pushes_that_wait_for_a_push_config_that_is_gone_are_reported(tmp_path: Path) -> None:
     logs.configure("json", io.StringIO())
     source = HeldSource(table(account(Aggregator.CLICKPOST, "k")))
     async with serving(tmp_path, source=source) as server:
@@ -149,7 +149,7 @@ SUSPENDED = {"type": "Delivering", "status": "False", "reason": "Suspended"}
         (resource(READY, generation=2), [("warning", "Ready", "Outdated")]),
     ],
 )
-def test_causes_are_told_not_what_follows_from_them(
+def test_causes_are_reported_not_what_follows_from_them(
     body_of_it: dict[str, Any], wanted: list[tuple[str, str, str]]
 ) -> None:
     assert [(finding.severity, finding.condition, finding.reason) for finding in of_resources([body_of_it])] == wanted

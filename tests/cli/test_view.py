@@ -69,7 +69,7 @@ def test_without_a_terminal_each_event_is_one_plain_line() -> None:
     assert lines[2].endswith("pushed    acme/oms got DELIVERED 03_delivered 1904 -> 200, try 2, 2.0s after the post")
 
 
-def test_a_push_that_arrives_before_its_200_is_read_is_told_after_its_post() -> None:
+def test_a_push_that_arrives_before_its_200_is_read_is_reported_after_its_post() -> None:
     out, ledger = console(terminal=False), Ledger()
     view = make_view(out, ledger.counts, ledger.problems)
     push = posted(ledger, 1)

@@ -222,7 +222,7 @@ def test_every_target_of_make_exists() -> None:
 
 
 def variables(command: click.Command) -> set[str]:
-    """That stand for options of a command and of those below it."""
+    """Environment variables that stand for options of a command and of its subcommands."""
     found = {str(parameter.envvar) for parameter in command.params if parameter.envvar}
     if isinstance(command, click.Group):
         found |= {name for subcommand in below(command) for name in variables(subcommand)}

@@ -21,7 +21,7 @@ SHIPMENTS = 16
 
 
 @pytest.mark.parametrize("count", [1, 2])
-async def test_after_a_failover_that_lost_commits_everything_accepted_is_pushed_in_order_and_the_loss_is_told(
+async def test_after_a_failover_that_lost_commits_everything_accepted_is_pushed_in_order_and_the_loss_is_reported(
     tmp_path: Path, own_postgres: Server, count: int
 ) -> None:
     primary, database = own_postgres, own_postgres.create_database()

@@ -1,4 +1,4 @@
-"""A client that never answers takes nothing from the others, nor from the server's end."""
+"""A client that never answers slows neither the others nor the server's shutdown."""
 
 import asyncio
 import time

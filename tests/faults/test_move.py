@@ -31,7 +31,7 @@ async def _half_of_it(arrival: Arrival) -> int:
     return 503 if shipment % 2 and step else 200
 
 
-async def test_a_server_goes_on_with_a_moved_journal_nothing_lost_twice_or_out_of_order(
+async def test_a_server_continues_with_a_moved_journal_nothing_lost_twice_or_out_of_order(
     tmp_path: Path, postgres_dsn: str
 ) -> None:
     async with open_sink(_half_of_it) as sink:
@@ -102,7 +102,7 @@ async def test_a_database_that_a_server_uses_is_not_copied_however_rare_its_beat
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgres"])
-async def test_a_server_that_was_paused_during_the_copy_answers_503_when_it_goes_on_and_says_why(
+async def test_a_server_that_was_paused_during_the_copy_answers_503_when_it_continues_and_says_why(
     tmp_path: Path, postgres_server: Server, postgres_dsn: str, kind: str
 ) -> None:
     name = postgres_server.create_database()

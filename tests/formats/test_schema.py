@@ -180,7 +180,7 @@ def _change_a_format(schema: dict[str, Any]) -> None:
         (_change_a_format, "notification.receivedAt: format was 'date-time' and is 'time'"),
     ],
 )
-def test_what_breaks_clients_is_told(change: Callable[[dict[str, Any]], None], said: str) -> None:
+def test_what_breaks_clients_is_reported(change: Callable[[dict[str, Any]], None], said: str) -> None:
     changed = copy.deepcopy(SCHEMA)
     change(changed)
 

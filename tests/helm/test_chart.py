@@ -322,7 +322,7 @@ def test_a_server_to_begin_with_is_handed_to_the_operator(render: Render) -> Non
     assert not of(made, "WebhookServer"), "Helm can't install a kind and a resource of it in one go"
 
 
-def test_the_role_of_the_lease_names_the_lease_that_the_operator_is_told_of(render: Render) -> None:
+def test_the_role_of_the_lease_names_the_lease_that_the_operator_is_given(render: Render) -> None:
     made = render()
     (role,) = of(made, "Role")
     assert role["rules"][1]["resourceNames"] == ["trackpush"]

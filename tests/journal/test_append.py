@@ -73,7 +73,7 @@ async def test_a_duplicate_after_a_restart_is_recognised(store: Store) -> None:
         assert opened.commits == []
 
 
-async def test_ids_go_on_after_a_restart(store: Store) -> None:
+async def test_ids_continue_after_a_restart(store: Store) -> None:
     async with store.open() as opened:
         first = await opened.put_one()
     async with store.open() as opened:
@@ -178,7 +178,7 @@ async def test_one_request_that_cannot_be_stored_takes_no_other_with_it(store: S
         assert await opened.pending_ids() == [commit.update_id for commit in opened.committed[1:]]
 
 
-async def test_text_that_is_no_unicode_and_numbers_beyond_64_bits_never_refuse_an_update(store: Store) -> None:
+async def test_text_that_is_not_unicode_and_numbers_beyond_64_bits_never_refuse_an_update(store: Store) -> None:
     async with store.open() as opened:
         await opened.put(update(shipment="a\ud800b", awb="\udfff", occurred_at=1 << 70))
         (push,) = (await page_of(opened.journal, OMS, after=0, limit=10)).pushes

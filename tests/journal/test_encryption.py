@@ -38,7 +38,7 @@ async def test_what_was_stored_in_clear_stays_readable_when_encryption_is_turned
         assert await bodies(opened) == [b'{"in":"clear"}', b'{"is":"sealed"}']
 
 
-async def test_a_push_whose_key_is_missing_is_told_and_the_others_are_read(store: Store) -> None:
+async def test_a_push_whose_key_is_missing_is_reported_and_the_others_are_read(store: Store) -> None:
     async with store.open(sealer=sealing(OLD)) as opened:
         lost = await opened.put_one()
     async with store.open(sealer=sealing(NEW)) as opened:

@@ -31,7 +31,7 @@ async def test_pending_pushes_of_an_erased_shipment_are_dropped_others_are_not(s
         assert (record.subject, record.reason) == ("the subject", "asked for")
 
 
-async def test_an_awb_is_erased_wherever_it_stands(store: Store) -> None:
+async def test_an_awb_is_erased_wherever_it_is(store: Store) -> None:
     async with store.open() as opened:
         await opened.put(
             update(shipment="A", awb="A"),
@@ -62,7 +62,7 @@ async def test_an_awb_of_one_client_leaves_the_same_awb_of_another(store: Store)
         assert await opened.pending_ids() == [other.update_id]
 
 
-async def test_the_aggregators_repeat_of_an_erased_update_is_no_new_one(store: Store) -> None:
+async def test_the_aggregators_repeat_of_an_erased_update_is_not_a_new_one(store: Store) -> None:
     async with store.open() as opened:
         one = update(awb="A", shipment="A")
         await opened.put(one)

@@ -143,7 +143,7 @@ async def test_a_database_that_was_moved_away_keeps_nothing_also_while_it_is_bei
     assert journal_sql("SELECT count(*) FROM trackpush.unrecognised") == "1"
 
 
-async def test_a_list_goes_on_page_by_page_and_by_client(store: Store) -> None:
+async def test_a_list_continues_page_by_page_and_by_client(store: Store) -> None:
     async with store.open() as opened:
         await opened.journal.updates.keep(numbered("acme/clickpost", 3))
         await opened.journal.updates.keep(numbered("acme-2/clickpost", 1))

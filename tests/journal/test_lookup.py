@@ -172,7 +172,7 @@ async def walk(opened: Opened, **query: object) -> list[PushPage]:
 
 
 @every_row("name", FILTERS)
-async def test_a_look_that_ends_early_says_where_to_go_on(
+async def test_a_look_that_ends_early_says_where_to_continue(
     story: Opened, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     query, _ = FILTERS[name]
@@ -281,7 +281,7 @@ async def test_a_foreign_cursor_and_an_absurd_limit_are_errors(opened: Opened) -
             await opened.journal.search.timeline(ShipmentQuery(shipment="S", limit=limit))
 
 
-async def test_a_timeline_tells_each_update_with_its_pushes_and_their_attempts(opened: Opened) -> None:
+async def test_a_timeline_shows_each_update_with_its_pushes_and_their_attempts(opened: Opened) -> None:
     first = await opened.put_one(shipment="S", awb="S", occurred_at=200, to=[OMS, CRM])
     second = await opened.put_one(shipment="S", awb="S", occurred_at=100, to=[NewPush(OMS, drop_late=True)])
     returned = await opened.put_one(shipment="return:1", awb="R", forward_awb="S", to=[])
@@ -321,7 +321,7 @@ async def test_a_timeline_is_paged_and_can_be_one_clients(opened: Opened) -> Non
     assert found == ids[::2]
 
 
-async def test_of_many_attempts_a_timeline_tells_the_latest(opened: Opened) -> None:
+async def test_a_timeline_shows_the_latest_of_many_attempts(opened: Opened) -> None:
     one = await opened.put_one(shipment="S", awb="S")
     most = search.MOST_ATTEMPTS
     await opened.record(*(outcome(one.update_id, PushState.PENDING, tries=number) for number in range(1, most + 6)))

@@ -110,21 +110,21 @@ async def test_pages_of_several_push_configs_are_of_one_snapshot_and_each_within
         assert [{push.push_config for push in page.pushes} for page in pages] == [{CRM}, set(), {OMS}, {CRM}]
 
 
-async def test_a_page_of_an_unknown_push_config_is_empty_but_tells_what_it_could_have_seen(store: Store) -> None:
+async def test_a_page_of_an_unknown_push_config_is_empty_but_says_what_it_could_have_seen(store: Store) -> None:
     async with store.open() as opened:
         one = await opened.put_one()
         page = await page_of(opened.journal, "who/ever", after=0, limit=10)
         assert (page.pushes, page.snapshot) == ((), one.update_id)
 
 
-async def test_a_page_tells_the_highest_id_even_of_updates_without_pushes(store: Store) -> None:
+async def test_a_page_gives_the_highest_id_even_of_updates_without_pushes(store: Store) -> None:
     async with store.open() as opened:
         await opened.put_one()
         last = await opened.put_one(to=[])
         assert (await page_of(opened.journal, OMS, after=0, limit=1)).snapshot == last.update_id
 
 
-async def test_push_configs_with_anything_pending_are_told_up_to_the_snapshot(store: Store) -> None:
+async def test_push_configs_with_anything_pending_are_reported_up_to_the_snapshot(store: Store) -> None:
     names = [f"acme/p-{number}" for number in range(40)]
     async with store.open() as opened:
         assert await opened.journal.pushes.pending_configs() == PendingConfigs(frozenset(), 0)
@@ -186,7 +186,7 @@ async def test_counts_tell_each_backlog_and_its_oldest(store: Store) -> None:
         assert await opened.journal.backlog.pending_counts() == (PendingCount(OMS, 2, NOW),)
 
 
-async def test_reads_work_while_commits_go_on(store: Store) -> None:
+async def test_reads_work_while_commits_continue(store: Store) -> None:
     async with store.open() as opened:
         appends = [opened.journal.updates.append([update() for _ in range(50)]) for _ in range(40)]
         while not all(future.done() for future in appends):

@@ -45,7 +45,7 @@ def test_statements_come_by_name_and_without_what_they_are_for(package: str) -> 
 @pytest.mark.parametrize(
     ("file", "told"), [("mute", "mute.sql: nothing says what one is for"), ("twice", "twice.sql: duplicate name one")]
 )
-def test_a_statement_without_a_purpose_or_with_anothers_name_is_told(package: str, file: str, told: str) -> None:
+def test_a_statement_without_a_purpose_or_with_anothers_name_is_reported(package: str, file: str, told: str) -> None:
     with pytest.raises(ValueError, match=told):
         load(package, file)
 

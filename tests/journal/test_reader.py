@@ -40,7 +40,7 @@ def test_a_folder_without_a_journal_says_what_to_give(tmp_path: Path) -> None:
         JournalReader(tmp_path)
 
 
-def test_a_file_that_is_no_journal_is_told(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_journal_is_reported(tmp_path: Path) -> None:
     (tmp_path / "journal.db").write_bytes(b"\xa5" * 8192)
     with pytest.raises(JournalUnavailableError, match="damaged"):
         _list(tmp_path)

@@ -66,7 +66,7 @@ async def test_ended_pushes_are_found_by_awb_key_and_time_of_receipt(store: Stor
         assert await ended(opened, awb="A1", states=(PushState.DELIVERED,)) == []
 
 
-async def test_a_replayed_push_is_pending_again_and_its_retries_begin_anew(store: Store) -> None:
+async def test_a_replayed_push_is_pending_again_and_its_retries_begin_again(store: Store) -> None:
     async with store.open() as opened:
         (one,) = await put(opened, PushState.DEAD)
         assert await replay(opened, one.update_id) == 1

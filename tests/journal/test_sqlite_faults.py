@@ -112,7 +112,7 @@ async def test_a_write_that_the_kernel_fails_loses_nothing(tmp_path: Path) -> No
 
 
 @pytest.mark.usefixtures("root")
-async def test_a_read_only_file_system_is_told_and_used_once_it_is_writable(tmp_path: Path) -> None:
+async def test_a_read_only_file_system_is_reported_and_used_once_it_is_writable(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk", size="8m") as disk:
         disk.read_only(on=True)
         async with sqlite_store(disk.path / "data").open() as opened:
@@ -132,7 +132,7 @@ async def _filled(data: Path, count: int = 2000) -> list[int]:
         return [commit.update_id for commit in opened.committed]
 
 
-async def test_a_damaged_header_is_told_left_alone_and_a_restored_file_is_used(tmp_path: Path) -> None:
+async def test_a_damaged_header_is_reported_left_alone_and_a_restored_file_is_used(tmp_path: Path) -> None:
     ids = await _filled(tmp_path)
     good = (tmp_path / FILE).read_bytes()
     bad = b"\xa5" * 4096 + good[4096:]
@@ -202,7 +202,7 @@ async def test_a_damaged_file_that_opens_stays_refused_without_flapping(tmp_path
             opened.journal.updates.append([update()])
 
 
-async def test_a_second_server_on_the_folder_is_told_which_process_holds_it_and_takes_over(tmp_path: Path) -> None:
+async def test_a_second_server_on_the_folder_says_which_process_holds_it_and_takes_over(tmp_path: Path) -> None:
     async with sqlite_store(tmp_path).open() as first, sqlite_store(tmp_path).open() as second:
         assert f"process {os.getpid()} serves this folder" in str(second.journal.unavailable)
         await first.put(update())

@@ -209,7 +209,7 @@ async def test_nothing_is_lost_missed_or_found_twice_through_sweeps_and_crashes(
         assert connection.execute("SELECT up_to FROM indexed").fetchone()[0] > 0, "no sweep has ended"
 
 
-async def test_what_was_erased_is_found_by_nobody_wherever_its_terms_were(tmp_path: Path) -> None:
+async def test_what_was_erased_is_not_found_wherever_its_terms_were(tmp_path: Path) -> None:
     model = Model(random.Random(7))  # noqa: S311  the same at each run: some of its terms are merged, others are not
     names = {awb: {term("name", awb), term("name", f"return:{awb}")} for awb in (f"A{number}" for number in range(6))}
     async with sqlite_store(tmp_path).open() as opened:
@@ -307,7 +307,7 @@ async def test_retention_leaves_entries_to_the_next_sweep(tmp_path: Path) -> Non
     assert left == 0
 
 
-async def test_ids_go_on_after_all_updates_were_forgotten_and_the_server_restarted(tmp_path: Path) -> None:
+async def test_ids_continue_after_all_updates_were_forgotten_and_the_server_restarted(tmp_path: Path) -> None:
     async with sqlite_store(tmp_path).open() as opened:
         for _ in range(100):
             one = await opened.put_one()

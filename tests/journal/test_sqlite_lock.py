@@ -102,7 +102,7 @@ async def test_probes_at_the_same_time_share_a_write() -> None:
     assert await again is None
 
 
-async def test_a_write_that_does_not_end_is_told(tmp_path: Path, monkeypatch: Any) -> None:
+async def test_a_write_that_does_not_end_is_reported(tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.setattr(proof, "_VALID_SECONDS", 0.0)
     monkeypatch.setattr(proof, "_PATIENCE_SECONDS", 0.05)
     async with sqlite_store(tmp_path).open() as opened:

@@ -120,7 +120,7 @@ async def test_a_log_that_was_overwritten_in_the_middle_is_reported(tmp_path: Pa
 
 
 @pytest.mark.usefixtures("_killed")
-async def test_a_program_that_moves_the_log_into_the_file_between_two_starts_is_no_loss(tmp_path: Path) -> None:
+async def test_a_program_that_moves_the_log_into_the_file_between_two_starts_is_not_a_loss(tmp_path: Path) -> None:
     with journal_file(tmp_path / FILE) as connection:
         connection.execute("SELECT count(*) FROM updates").fetchone()
     assert not (tmp_path / f"{FILE}-wal").exists(), "the last to close moves the log into the file"

@@ -59,7 +59,7 @@ async def test_pushes_go_with_the_updates_that_are_kept(store: Store) -> None:
         assert second.update == kept
 
 
-async def test_lateness_is_told_of_the_right_update_of_a_batch_with_repeats(store: Store) -> None:
+async def test_lateness_is_reported_for_the_right_update_of_a_batch_with_repeats(store: Store) -> None:
     async with store.open() as opened:
         await opened.put(timeless("S", "A"), update(shipment="T", occurred_at=200))
         await opened.put(timeless("S", "A"), timeless("S", "B"), update(shipment="T", occurred_at=100))

@@ -177,7 +177,7 @@ _DERIVED = {
 }  # fmt: skip
 
 
-async def test_one_that_is_cut_short_anywhere_goes_on_and_ends_the_same(
+async def test_a_copy_that_is_cut_short_anywhere_continues_and_ends_the_same(
     tmp_path: Path, postgres_server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("trackpush_server.journal.copying.move.PART", 7)
@@ -208,7 +208,7 @@ async def test_one_that_is_cut_short_anywhere_goes_on_and_ends_the_same(
 
 
 @pytest.mark.slow
-async def test_a_command_that_is_killed_goes_on_when_it_is_run_again(tmp_path: Path, postgres_dsn: str) -> None:
+async def test_a_command_that_is_killed_continues_when_it_is_run_again(tmp_path: Path, postgres_dsn: str) -> None:
     total = 8_000
     async with sqlite_store(tmp_path / "old").open() as opened:
         await opened.put(*(update(body=b"x" * 500) for _ in range(total)))
@@ -259,7 +259,9 @@ async def test_one_that_is_cut_after_the_old_journal_was_retired_still_ends(tmp_
     assert (await everything(PostgresSource(postgres_dsn)))[0]
 
 
-async def test_a_copy_that_differs_is_told_and_the_old_journal_stays_in_use(tmp_path: Path, postgres_dsn: str) -> None:
+async def test_a_copy_that_differs_is_reported_and_the_old_journal_stays_in_use(
+    tmp_path: Path, postgres_dsn: str
+) -> None:
     await fill(tmp_path, shipments=5)
 
     class Careless(PostgresTarget):
@@ -310,7 +312,7 @@ def _beat_while_watched(monkeypatch: pytest.MonkeyPatch, postgres_sql: Sql) -> l
     return beating
 
 
-def test_the_command_moves_and_tells_and_takes_no_url_from_its_arguments(
+def test_the_command_moves_and_reports_and_takes_no_url_from_its_arguments(
     tmp_path: Path, postgres_dsn: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     asyncio.run(fill(tmp_path / "old", shipments=5))

@@ -172,7 +172,7 @@ async def test_one_that_is_cut_at_any_step_is_in_use_in_one_place_at_most_and_en
     assert await everything(new.source) == before
 
 
-async def test_an_unfinished_copy_is_continued_only_from_the_journal_it_is_of(places: Places) -> None:
+async def test_an_unfinished_copy_is_continued_only_from_its_own_journal(places: Places) -> None:
     for kind in ("sqlite", "postgres"):
         new = places.empty(kind)
         old, another = await filled(places, "sqlite"), await filled(places, "sqlite")
@@ -234,7 +234,7 @@ async def test_what_a_connected_server_stores_meanwhile_is_copied_or_refused(pla
     assert accepted <= copied
 
 
-async def test_a_server_that_stores_while_the_copy_fails_goes_on(places: Places) -> None:
+async def test_a_server_that_stores_while_the_copy_fails_continues(places: Places) -> None:
     old, new = await filled(places, "postgres"), places.empty("sqlite")
     async with postgres_store(old.dsn).open() as opened:
         await opened.put_one()
@@ -364,6 +364,6 @@ async def test_partitions_of_a_copied_journal_are_as_the_schema_makes_them(
     assert postgres_server.sql(kinds, database=places.databases[0]) == wanted
 
 
-def test_a_place_is_told_without_the_password() -> None:
+def test_a_place_is_shown_without_the_password() -> None:
     target = PostgresTarget("postgresql://user:s3cret@db.example:5432/journal?sslmode=require")
     assert target._place("x") == JournalPlace("x", "PostgreSQL at db.example:5432/journal")

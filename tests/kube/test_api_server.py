@@ -13,7 +13,7 @@ from trackpush_aggregators.catalog import catalog_names, catalog_text
 SAMPLES = sorted((ROOT / "manifests/samples").rglob("*.yaml"))
 
 
-def test_it_tells_its_version_and_has_controllers(api_server: ApiServer) -> None:
+def test_it_shows_its_version_and_has_controllers(api_server: ApiServer) -> None:
     assert "Server Version: v1." in api_server.kubectl("version").stdout
     assert api_server.get("serviceaccount", "default")["metadata"]["name"] == "default"
 

@@ -158,13 +158,13 @@ def assert_in_order(client: Client, accepted: Counter[str]) -> None:
 
 
 def server_pods(node: Node) -> list[Record]:
-    """The server's, those that end too."""
+    """The server's pods, including those that are ending."""
     labels = "app.kubernetes.io/instance=main,app.kubernetes.io/component=server"
     return list(node.plane.get("pods", "-n", "trackpush", "-l", labels)["items"])
 
 
 def awbs(count: int) -> list[str]:
-    """Fresh ones."""
+    """New random AWBs."""
     return [f"19{secrets.randbelow(10**10):010d}" for _ in range(count)]
 
 
@@ -430,7 +430,7 @@ def test_a_pod_whose_kubelet_has_a_stale_cache_is_touched_again_until_it_serves_
     node.kubectl(*wait)
 
 
-def test_a_failing_endpoint_is_told_of_within_a_minute_and_recovers(node: Node, client: Client) -> None:
+def test_a_failing_endpoint_is_reported_within_a_minute_and_recovers(node: Node, client: Client) -> None:
     client.answer(500)
     sent = awbs(20)
     posted(poster(node, sent))
@@ -626,7 +626,7 @@ def test_senders_that_post_once_and_never_again_lose_nothing_through_restarts_an
     node.kubectl(*in_namespace, "wait", "--for=condition=Ready", "webhookserver/main", "--timeout=120s")
 
 
-def test_a_volume_that_can_not_grow_is_reported_and_the_server_goes_on(node: Node, client: Client) -> None:
+def test_a_volume_that_can_not_grow_is_reported_and_the_server_continues(node: Node, client: Client) -> None:
     assert client
     main = ("-n", "trackpush", "webhookserver/main")
     for size, wanted in (("20Gi", "VolumeSize"), ("5Gi", "Programmed")):
@@ -668,7 +668,9 @@ def test_the_charts_own_test_passes(shell: Any) -> None:
     assert "Phase:          Succeeded" in shell.run("helm test trackpush -n trackpush")
 
 
-def test_the_server_goes_on_without_the_operator_and_restarts_from_its_files_alone(node: Node, client: Client) -> None:
+def test_the_server_continues_without_the_operator_and_restarts_from_its_files_alone(
+    node: Node, client: Client
+) -> None:
     node.kubectl("-n", "trackpush", "scale", "deployment/trackpush", "--replicas=0")
     node.kubectl("-n", "trackpush", "delete", "pod", "main-0")
     (awb,) = awbs(1)

@@ -108,7 +108,7 @@ async def test_a_refused_secret_is_never_quoted(server: Both) -> None:
     assert "s3cret" not in str(caught.value)
 
 
-async def test_no_answer_is_told_as_such() -> None:
+async def test_no_answer_is_reported_as_such() -> None:
     async with KubernetesCluster(Configuration(host="http://127.0.0.1:1"), Metrics()) as cluster:
         with pytest.raises(UnavailableError, match="no answer"):
             await cluster.get(SERVERS, "t", "main")
@@ -131,7 +131,7 @@ async def test_a_list_comes_in_pages_of_one_state(server: Both) -> None:
     assert api.asked[1][2]["continue"] == "next"
 
 
-async def test_a_list_whose_token_ran_out_begins_anew_and_lacks_nothing(server: Both) -> None:
+async def test_a_list_whose_token_ran_out_begins_again_and_lacks_nothing(server: Both) -> None:
     api, cluster = server
     api.answers = [page(["a"], "next"), (410, status(410), {}), page(["a"], "next"), page(["b"])]
     assert await names(cluster.pages(SERVERS, "t", ObjectSelection())) == ["a", "a", "b"]
@@ -152,7 +152,7 @@ async def test_what_is_gone_or_another_one_by_now_is_as_good_as_deleted(server: 
     assert api.asked == [("DELETE", "/api/v1/namespaces/t/pods/p", {})]
 
 
-async def test_a_kind_that_isnt_there_is_told(server: Both) -> None:
+async def test_a_kind_that_isnt_there_is_reported(server: Both) -> None:
     api, cluster = server
     api.answers = [(404, status(404), {}), (200, {"resources": [{"name": "other"}]}, {})]
     assert not await cluster.serves(SERVERS)

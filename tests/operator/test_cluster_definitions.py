@@ -141,7 +141,7 @@ async def test_a_version_that_fails_its_samples_never_replaces_the_last_good_one
 
 
 @pytest.mark.usefixtures("server")
-async def test_a_definition_that_never_had_a_good_version_is_not_served_and_its_user_is_told_so(
+async def test_a_definition_that_never_had_a_good_version_is_not_served_and_its_user_says_so(
     cluster: Client, namespace: str, start: Start, within: Within
 ) -> None:
     await cluster.create(within(objects.definition(samples=[BAD_SAMPLE])), within(user()))

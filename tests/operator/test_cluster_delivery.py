@@ -109,7 +109,7 @@ async def test_two_keys_are_valid_while_both_are_listed(
         await cluster.until(lambda: digests(cluster, namespace), both)
 
 
-async def test_a_missing_secret_is_told_and_taken_once_it_is_made(
+async def test_a_missing_secret_is_reported_and_taken_once_it_is_made(
     cluster: Client, namespace: str, start: Start, example: list[Body]
 ) -> None:
     server, secret, *resources = example
@@ -212,7 +212,7 @@ async def test_the_older_server_has_a_host(cluster: Client, namespace: str, star
         await cluster.until_condition("WebhookServer", namespace, "main", Accepted="True Accepted")
 
 
-async def test_a_word_that_a_panel_refuses_is_told(
+async def test_a_word_that_a_panel_refuses_is_reported(
     cluster: Client, namespace: str, start: Start, within: Within
 ) -> None:
     await cluster.create(within(objects.server("word", basePath="/kr/api")))

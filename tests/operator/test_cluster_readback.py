@@ -105,7 +105,7 @@ async def test_a_change_is_pending_until_it_is_served_and_its_neighbours_arent(
 
 
 @pytest.mark.usefixtures("resources")
-async def test_the_pods_are_asked_with_the_servers_token_and_touched_after_a_write(
+async def test_pods_are_read_with_the_servers_token_and_touched_after_a_write(
     cluster: Client, namespace: str, start: Start, within: Within, pod: FakePod
 ) -> None:
     async def annotation() -> str | None:
@@ -131,7 +131,7 @@ async def test_the_pods_are_asked_with_the_servers_token_and_touched_after_a_wri
 
 
 @pytest.mark.usefixtures("resources")
-async def test_a_failing_endpoint_is_told_and_its_end_too(
+async def test_a_failing_endpoint_is_reported_and_its_end_too(
     cluster: Client, namespace: str, start: Start, within: Within, pod: FakePod
 ) -> None:
     async with start() as operator:
@@ -160,7 +160,7 @@ async def test_a_failing_endpoint_is_told_and_its_end_too(
 
 
 @pytest.mark.usefixtures("resources")
-async def test_an_account_whose_sender_is_refused_by_all_pods_together_is_told_and_its_end_too(
+async def test_an_account_whose_sender_is_refused_by_all_pods_together_is_reported_and_its_end_too(
     cluster: Client, namespace: str, start: Start, within: Within, pod: FakePod
 ) -> None:
     account = f"{namespace}/clickpost"

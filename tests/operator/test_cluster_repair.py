@@ -82,7 +82,7 @@ async def test_a_child_that_lost_its_labels_gets_them_back(cluster: Client, name
 
 @pytest.mark.usefixtures("server")
 @pytest.mark.parametrize("damage", ["deleted", "emptied", "edited"])
-async def test_a_damaged_shard_is_written_anew(cluster: Client, namespace: str, start: Start, damage: str) -> None:
+async def test_a_damaged_shard_is_written_again(cluster: Client, namespace: str, start: Start, damage: str) -> None:
     name = shard_name(f"{namespace}/oms")
     secret = f"main-routing-{name}"
 

@@ -168,7 +168,7 @@ async def _header(cluster: Client, namespace: str, number: int) -> str:
 
 
 @pytest.mark.usefixtures("programmed")
-async def test_what_was_deleted_while_no_operator_ran_goes_at_its_start(
+async def test_what_was_deleted_while_no_operator_ran_is_removed_at_its_start(
     cluster: Client, namespace: str, start: Start
 ) -> None:
     await cluster.delete("AggregatorWebhook", namespace, "clickpost-3")

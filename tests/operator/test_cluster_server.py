@@ -170,7 +170,7 @@ async def test_what_came_while_suspended_on_either_level_is_sent_after_over_a_ki
 
 
 @pytest.mark.slow
-async def test_410_is_a_condition_an_event_and_a_metric_is_resumed_as_documented_and_tells_nothing_of_people(
+async def test_410_is_a_condition_an_event_and_a_metric_is_resumed_as_documented_and_shows_nothing_about_people(
     loop: Loop,
 ) -> None:
     async def gone(arrival: Arrival) -> web.Response:

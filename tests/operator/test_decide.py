@@ -76,14 +76,14 @@ def test_a_definition_is_programmed_only_in_the_version_that_was_accepted(
     assert (shown(found, "Programmed"), shown(found, "Ready")) == (programmed, ready)
 
 
-def test_all_problems_of_a_condition_are_told() -> None:
+def test_all_problems_of_a_condition_are_reported() -> None:
     many = tuple(msgspec.structs.replace(problem(Reason.INVALID), field=f"spec.f{number}") for number in range(8))
     found = webhook.findings(msgspec.structs.replace(WEBHOOK, problems=many))
     assert "spec.f0" in found[1].message
     assert "and 3 more" in found[1].message
 
 
-def test_a_hint_is_told_where_all_is_well() -> None:
+def test_a_hint_is_reported_where_all_is_well() -> None:
     found = webhook.findings(msgspec.structs.replace(WEBHOOK, problems=(problem(None, Severity.WARNING),)))
     assert shown(found, "Ready") == ("True", "Ready")
     assert "is wrong; fix it" in found[1].message
@@ -131,7 +131,7 @@ def test_delivering(change: dict[str, object], expected: tuple[str, str]) -> Non
     assert shown(push.findings(msgspec.structs.replace(PUSH, **change)), "Delivering") == expected
 
 
-def test_a_failing_endpoint_is_told_with_its_beginning() -> None:
+def test_a_failing_endpoint_is_reported_with_its_beginning() -> None:
     trouble = PushTrouble(reason="EndpointFailing", since=1767225600, message="answers 500")
     found = push.findings(msgspec.structs.replace(PUSH, trouble=trouble))
     (delivering,) = [condition for condition in found if condition.type == "Delivering"]
@@ -164,7 +164,7 @@ def test_a_suspended_webhook_is_ready_and_says_that_it_is_suspended() -> None:
     assert "spec.suspend is true" in found[1].message
 
 
-def test_a_suspended_servers_clients_are_told_so_and_stay_ready() -> None:
+def test_a_suspended_servers_clients_say_so_and_stay_ready() -> None:
     rollout = Rollout(server="t/main", suspended=True, ready=False, served=False)
     for found in (
         webhook.findings(msgspec.structs.replace(WEBHOOK, rollouts=(rollout,))),
@@ -215,7 +215,7 @@ def exposed(**expose: object) -> ServerSnapshot:
 _POSTGRES = {"dsnSecretRef": {"name": "db", "key": "dsn"}}
 
 
-def test_too_few_pods_are_told() -> None:
+def test_too_few_pods_are_reported() -> None:
     found = server.findings(msgspec.structs.replace(exposed(none={}), ready=1))
     assert shown(found, "Programmed") == ("False", "PodsNotReady")
     assert found[0].message == "1 of 2 pods are ready"
@@ -225,7 +225,7 @@ def test_too_few_pods_are_told() -> None:
     assert shown(server.findings(msgspec.structs.replace(few, ready=5)), "Programmed") == ("True", "Programmed")
 
 
-def test_a_gateway_where_there_is_none_and_an_ingress_that_drops_the_key_are_told() -> None:
+def test_a_gateway_where_there_is_none_and_an_ingress_that_drops_the_key_are_reported() -> None:
     route = exposed(httpRoute={"parentRefs": [{"name": "gw"}]})
     assert shown(server.findings(route), "Programmed") == ("True", "Programmed")
     without = server.findings(msgspec.structs.replace(route, has_http_routes=False))

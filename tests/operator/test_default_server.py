@@ -46,7 +46,7 @@ async def test_one_that_is_refused_keeps_nobody_waiting(
 
 
 @pytest.mark.parametrize("content", ["{", "[]", json.dumps({"kind": "Pod"}), None])
-def test_a_file_that_holds_none_is_told_of(tmp_path: Path, content: str | None) -> None:
+def test_a_file_that_holds_none_is_reported(tmp_path: Path, content: str | None) -> None:
     file = tmp_path / "server.json"
     if content is not None:
         file.write_text(content)

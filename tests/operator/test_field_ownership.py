@@ -27,7 +27,7 @@ def test_nothing_is_done_where_nobody_else_wrote() -> None:
     assert taken({"apiVersion": "v1", "metadata": {}}) is None
 
 
-def test_an_added_port_becomes_ours_so_that_it_goes_with_the_next_apply() -> None:
+def test_an_added_port_is_owned_and_removed_by_the_next_apply() -> None:
     found = taken(child(edit({"f:spec": {"f:ports": {"k:4444": {"f:name": {}}}}})))
     assert found is not None
     (mine,) = found

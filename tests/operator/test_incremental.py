@@ -231,7 +231,7 @@ def changes(draw: st.DrawFn) -> Callable[[World], None]:
 @pytest.mark.slow
 @settings(max_examples=examples(300), deadline=None)
 @given(st.lists(changes(), min_size=1, max_size=25))
-def test_any_sequence_of_changes_gives_the_table_that_compiling_anew_gives(
+def test_any_sequence_of_changes_gives_the_table_that_compiling_everything_gives(
     sequence: list[Callable[[World], None]],
 ) -> None:
     world = populated()
@@ -269,7 +269,7 @@ def test_the_helpers_secret_is_base64() -> None:
     assert base64.b64decode(objects.secret(x="y")["data"]["x"]) == b"y"
 
 
-def test_a_resource_whose_compiling_raises_gets_a_verdict_on_its_present_generation_and_holds_up_nobody(
+def test_a_resource_whose_compiling_raises_gets_a_verdict_on_its_present_generation_and_delays_nobody(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     world = populated()

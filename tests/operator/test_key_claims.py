@@ -75,7 +75,7 @@ def test_another_resource_of_the_same_namespace_has_it_at_once() -> None:
     assert claims.reserved_for(ACME) == {}
 
 
-def test_nobody_has_a_key_that_nobody_wants_when_the_time_is_over() -> None:
+def test_a_key_that_nobody_claims_is_free_when_the_time_is_over() -> None:
     claims = KeyClaims(memory=60)
     claims.replace(ACME, NEW, OWN, now=0)
     claims.replace(ACME, "", NONE, now=10)

@@ -149,7 +149,7 @@ def test_one_of_two_keys_is_in_grace_and_the_other_is_served() -> None:
     assert (given.keys, given.grace) == ((ONE,), {})
 
 
-def test_an_operator_that_restarts_goes_on_with_the_same_end() -> None:
+def test_an_operator_that_restarts_continues_with_the_same_end() -> None:
     given = served()
     given.delete("keys")
     given.decide()

@@ -56,7 +56,7 @@ def test_who_names_a_secret_is_known_from_valid_and_invalid_specs(cache: Resourc
     assert cache.unread_secrets(KEY) == []
 
 
-def test_a_secret_with_the_same_values_is_no_news(cache: ResourceCache) -> None:
+def test_a_secret_with_the_same_values_is_not_a_change(cache: ResourceCache) -> None:
     cache.take_item(Kind.PUSH, objects.made(objects.push()))
     body = objects.made(objects.secret(out="s-1"))
     assert cache.take_secret(body)
@@ -66,12 +66,12 @@ def test_a_secret_with_the_same_values_is_no_news(cache: ResourceCache) -> None:
     assert not cache.take_secret(objects.changed(body))
 
 
-def test_of_a_secret_that_nobody_names_nothing_is_kept(cache: ResourceCache) -> None:
+def test_nothing_of_a_secret_that_nobody_names_is_kept(cache: ResourceCache) -> None:
     assert not cache.take_secret(objects.made(objects.secret(out="s-1")))
     assert cache.secrets == {}
 
 
-def test_a_pod_templates_secrets_are_not_ours_to_read() -> None:
+def test_the_secrets_of_a_pod_template_are_not_read() -> None:
     env = {"valueFrom": {"secretKeyRef": {"name": "theirs", "key": "x"}}}
     spec: dict[str, Any] = {"podTemplate": {"spec": {"containers": [{"env": [env]}]}}}
     assert item_of(Kind.SERVER, objects.made(objects.server(**spec))).links.secrets == ()
@@ -84,7 +84,7 @@ def test_an_object_without_a_status_is_smaller_than_what_the_api_server_shows() 
     assert len(item.spec) + len(item.status) < 500
 
 
-def test_a_childs_status_is_no_drift_and_anything_else_is() -> None:
+def test_a_childs_status_is_not_drift_and_anything_else_is() -> None:
     labels = {"app.kubernetes.io/instance": "main", "app.kubernetes.io/managed-by": "trackpush-operator"}
     body = objects.made({"metadata": {"name": "main", "labels": labels}, "spec": {"replicas": 1}, "status": {}})
     owned = PodsAndChildren(Tombstones())
@@ -126,7 +126,7 @@ def test_a_pod_that_is_being_deleted_is_not_ready() -> None:
     assert not pod_of(body).ready
 
 
-def test_a_pods_heartbeat_is_no_news() -> None:
+def test_a_pods_heartbeat_is_not_a_change() -> None:
     owned = PodsAndChildren(Tombstones())
     body = objects.made(objects.pod("a"))
     assert owned.take_pod(body) == {"trackpush/main"}

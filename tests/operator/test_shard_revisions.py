@@ -46,7 +46,7 @@ def test_what_was_put_is_written_once(revisions: Callable[[], str]) -> None:
     assert not part.is_behind
 
 
-def test_a_table_that_stands_in_the_cluster_already_isnt_written_again(revisions: Callable[[], str]) -> None:
+def test_a_table_that_is_in_the_cluster_already_isnt_written_again(revisions: Callable[[], str]) -> None:
     part = ShardState("t/main", SHARD)
     part.seed(shards.Shard(server="t/main", name=SHARD, revision="old", destinations=(destination(),)))
     assert not part.put(WHAT, destination())
@@ -114,7 +114,7 @@ def test_a_shard_that_became_empty_is_written_as_empty(revisions: Callable[[], s
     assert shards.decode(data).destinations == ()
 
 
-def test_what_somebody_else_changed_is_written_anew_with_another_revision(revisions: Callable[[], str]) -> None:
+def test_what_somebody_else_changed_is_written_again_with_another_revision(revisions: Callable[[], str]) -> None:
     part = ShardState("t/main", SHARD)
     part.put(WHAT, destination())
     data = written(part, revisions)

@@ -109,7 +109,7 @@ async def test_one_keys_trouble_is_never_anothers() -> None:
     assert (done, failures) == ([("good", 1)], [("broken", 1)])
 
 
-async def test_standing_still_is_told_only_while_there_is_work() -> None:
+async def test_a_stalled_queue_is_reported_only_while_there_is_work() -> None:
     queue = make()
     assert queue.stalled() == 0
     queue.add(("a", 1))

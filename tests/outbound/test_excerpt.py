@@ -49,6 +49,6 @@ def test_a_password_that_is_cut_off_is_masked_in_another_spelling() -> None:
     assert excerpt(before + spelt, b"", SECRETS) == "***"
 
 
-def test_what_is_no_secret_stays() -> None:
+def test_what_is_not_a_secret_stays() -> None:
     said = "100% sure \\u0041 a+b &amp; C:\\new"
     assert excerpt(said.encode(), b"", SECRETS) == said

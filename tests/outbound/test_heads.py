@@ -128,7 +128,7 @@ def test_any_retry_after_is_a_wait_or_nothing(value: str) -> None:
     ],
 )
 @pytest.mark.parametrize("cut", [False, True], ids=["at once", "in pieces"])
-async def test_retry_after_of_a_failure_is_told(answer: bytes, seconds: float | None, cut: bool) -> None:  # noqa: FBT001
+async def test_retry_after_of_a_failure_is_reported(answer: bytes, seconds: float | None, cut: bool) -> None:  # noqa: FBT001
     pieces = tuple(answer[at : at + 9] for at in range(0, len(answer), 9)) if cut else (answer,)
     async with serve(always(*pieces)) as server:
         assert (await post_once(server.url)).retry_after == seconds

@@ -200,7 +200,7 @@ async def test_a_server_that_takes_the_secret_in_one_place_only_is_asked_there_f
         assert (await sender.post(PUSH_HEADERS, BODY)).status == 200
 
 
-async def test_a_wrong_secret_is_told_with_the_code_of_the_rfc() -> None:
+async def test_a_wrong_secret_is_reported_with_the_code_of_the_rfc() -> None:
     async with open_authority() as authority:
         authority.secret = "another"
         answer = await failed(authority)
@@ -236,7 +236,7 @@ async def test_a_wrong_secret_is_told_with_the_code_of_the_rfc() -> None:
         (200, '{"access_token": "' + "x" * 70_000 + '"}', "invalid answer", "more than 65536 bytes"),
     ],
 )
-async def test_each_answer_without_a_usable_token_is_told_and_shows_no_secret(
+async def test_each_answer_without_a_usable_token_is_reported_and_shows_no_secret(
     status: int, body: str, cause: str, reason: str
 ) -> None:
     async with open_authority() as authority:

@@ -41,7 +41,7 @@ def names() -> Iterator[Names]:
     found.gate.set()
 
 
-async def test_many_at_once_share_one_lookup_and_the_next_seconds_ask_nobody(names: Names) -> None:
+async def test_many_at_once_share_one_lookup_and_the_next_seconds_need_none(names: Names) -> None:
     resolver = Resolver(names)
     answers = await asyncio.gather(*(resolver.addresses("oms.example") for _ in range(100)))
     assert answers == [["127.0.0.1"]] * 100
@@ -57,7 +57,7 @@ async def test_an_answer_is_forgotten_after_its_time(names: Names) -> None:
 
 
 @pytest.mark.parametrize("host", ["broken.example", "none.example"])
-async def test_a_failure_is_told_to_all_who_wait_and_not_asked_again_at_once(names: Names, host: str) -> None:
+async def test_a_failure_is_reported_to_all_who_wait_and_not_repeated_at_once(names: Names, host: str) -> None:
     resolver = Resolver(names)
     for _ in range(2):
         for answer in await asyncio.gather(*(resolver.addresses(host) for _ in range(5)), return_exceptions=True):
@@ -67,7 +67,7 @@ async def test_a_failure_is_told_to_all_who_wait_and_not_asked_again_at_once(nam
     assert names.asked == [host]
 
 
-async def test_a_name_server_that_hangs_holds_up_nobody_else(names: Names) -> None:
+async def test_a_name_server_that_hangs_delays_nobody_else(names: Names) -> None:
     transport = HttpTransport(lookup=names)
     async with serve(polite) as server, open_sender(server.url, transport=transport):
         slow = [

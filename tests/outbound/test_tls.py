@@ -217,7 +217,7 @@ async def test_a_client_certificate_is_shown_to_who_demands_it(which: str, versi
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
-async def test_a_refused_client_certificate_is_told_with_what_to_do(version: ssl.TLSVersion) -> None:
+async def test_a_refused_client_certificate_is_reported_with_what_to_do(version: ssl.TLSVersion) -> None:
     context = server_context("127.0.0.1")
     context.verify_mode = ssl.CERT_REQUIRED
     context.maximum_version = version

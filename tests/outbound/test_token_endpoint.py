@@ -167,7 +167,7 @@ async def dripping(peer: Peer) -> None:
     ],
     ids=["closes", "half a head", "not HTTP", "an endless head", "half a body", "silent", "half a body, then silent"],
 )
-async def test_a_token_endpoint_that_talks_nonsense_is_told_in_a_word(behaviour: Behaviour, cause: str) -> None:
+async def test_a_token_endpoint_that_talks_nonsense_is_reported_in_a_word(behaviour: Behaviour, cause: str) -> None:
     async with serve(behaviour) as server:
         answer = await asked_of(server.url, timeout=0.3)
         assert policy.cause(answer) == cause

@@ -105,7 +105,7 @@ Open = Callable[..., contextlib.AbstractAsyncContextManager[Place]]
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Open:
-    """Opens a `Place` whose endpoint behaves as told."""
+    """Opens a `Place` whose endpoint behaves as requested."""
     monkeypatch.setattr(breaker, "PROBE_DELAYS", (0.05,))
 
     @contextlib.asynccontextmanager

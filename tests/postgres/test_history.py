@@ -183,7 +183,7 @@ async def test_no_outcome_reaches_an_update_that_got_the_id_of_a_lost_one(databa
         assert member.lost[0].outcomes == 1
 
 
-async def test_a_restart_that_loses_nothing_is_no_loss(own_postgres: Server) -> None:
+async def test_a_restart_that_loses_nothing_is_not_a_loss(own_postgres: Server) -> None:
     dsn = own_postgres.dsn(own_postgres.create_database())
     member = Member(dsn, FIRST)
     await member.journal.start()

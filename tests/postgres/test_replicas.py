@@ -86,7 +86,7 @@ async def test_of_the_same_report_without_a_time_at_several_replicas_at_once_one
     assert await replicas[1].put(timeless("S", "B")) == await replicas[0].put(timeless("S", "A")) == 1
 
 
-async def test_the_owner_is_told_what_others_store_and_not_what_it_stores_itself(
+async def test_the_owner_learns_what_others_store_and_not_what_it_stores_itself(
     replicas: tuple[Replica, Replica],
 ) -> None:
     owner, other = replicas
@@ -109,7 +109,7 @@ async def test_ids_are_dense_and_in_commit_order_over_all_replicas(replicas: tup
     assert together == list(range(together[0], together[0] + 800))
 
 
-async def test_an_update_tells_the_highest_pending_one_of_its_shipment_that_another_replica_stored(
+async def test_an_update_shows_the_highest_pending_one_of_its_shipment_that_another_replica_stored(
     replicas: tuple[Replica, Replica],
 ) -> None:
     owner, other = replicas
@@ -163,7 +163,7 @@ async def test_only_the_owners_outcomes_count_but_a_delivery_counts_from_anybody
     assert [(count.pending, count.dead) for count in counts] == [(1, 1)], "what has ended was undone"
 
 
-async def test_replays_and_erasures_are_told_to_the_others(replicas: tuple[Replica, Replica]) -> None:
+async def test_replays_and_erasures_are_reported_to_the_others(replicas: tuple[Replica, Replica]) -> None:
     owner, other = replicas
     one = await owner.put_one()
     await owner.record(outcome(one.update_id, PushState.DEAD))
@@ -177,7 +177,9 @@ async def test_replays_and_erasures_are_told_to_the_others(replicas: tuple[Repli
     assert (other.replayed, other.erased) == ([], [])
 
 
-async def test_a_push_that_one_replica_adds_is_told_to_the_owner_of_its_slot(replicas: tuple[Replica, Replica]) -> None:
+async def test_a_push_that_one_replica_adds_is_reported_to_the_owner_of_its_slot(
+    replicas: tuple[Replica, Replica],
+) -> None:
     owner, other = replicas
     one = await owner.put_one(to=[])
     assert await other.journal.replays.add_pushes(OMS, [one.update_id], now=NOW) == 1
@@ -188,7 +190,7 @@ async def test_a_push_that_one_replica_adds_is_told_to_the_owner_of_its_slot(rep
     assert other.replayed == []
 
 
-async def test_what_was_stored_while_the_listener_was_cut_off_is_told_afterwards(
+async def test_what_was_stored_while_the_listener_was_cut_off_is_reported_afterwards(
     replicas: tuple[Replica, Replica], journal_sql: Callable[[str], str]
 ) -> None:
     owner, other = replicas
@@ -199,7 +201,7 @@ async def test_what_was_stored_while_the_listener_was_cut_off_is_told_afterwards
     assert owner.elsewhere[0] == (OMS, one.update_id)
 
 
-async def test_news_goes_on_after_a_connection_breaks_in_whatever_way_and_calls_none_of_them_unexpected(
+async def test_news_continues_after_a_connection_breaks_in_whatever_way_and_calls_none_of_them_unexpected(
     replicas: tuple[Replica, Replica], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     owner, other = replicas

@@ -84,7 +84,7 @@ async def test_attempts_at_once_stay_within_the_bound(tmp_path: Path) -> None:
         assert rig.channel().in_flight == 3
 
 
-async def test_a_push_that_could_be_sent_tells_since_when_and_one_that_its_client_has_wait_doesnt(
+async def test_a_push_that_could_be_sent_says_since_when_and_one_that_its_client_has_wait_doesnt(
     tmp_path: Path,
 ) -> None:
     async with open_sink(hang) as sink:

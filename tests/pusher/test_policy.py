@@ -101,7 +101,7 @@ def test_labels_are_bounded_and_reasons_readable(answer: Answer, label: str, rea
         ("tls", "tls: its certificate is refused: expired", "token: tls: its certificate is refused: expired"),
     ],
 )
-def test_a_log_tells_why_there_is_no_token_but_not_what_its_endpoint_said(cause: str, detail: str, logged: str) -> None:
+def test_a_log_says_why_there_is_no_token_but_not_what_its_endpoint_said(cause: str, detail: str, logged: str) -> None:
     answer = Answer(failure=Failure.TOKEN, cause=cause, detail=detail)
     assert policy.judge(answer) is policy.Verdict.FAILED
     assert policy.result_label(answer) == "token"

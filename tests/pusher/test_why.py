@@ -191,7 +191,7 @@ def test_the_head_of_a_lane_in_memory_is_behind_none_whatever_an_older_read_of_t
     assert (found.code, found.behind) == ("Queued", None)
 
 
-def test_the_time_of_the_next_step_is_told_where_it_is_known() -> None:
+def test_the_time_of_the_next_step_is_reported_where_it_is_known() -> None:
     assert why({"due_at": LATER, "tries": 1}, {}).next_at == LATER
     assert why({}, {"state": State.OPEN, "next_probe_at": LATER / 1000}).next_at == LATER
     assert why({}, {"rate_limited_until": LATER / 1000}).next_at == LATER

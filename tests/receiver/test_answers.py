@@ -52,7 +52,7 @@ async def test_a_probe_by_method_is_200_with_and_without_a_key(
                 assert answer.status == 200
 
 
-async def test_a_doctors_probe_is_told_which_headers_of_a_key_arrived_and_nothing_of_keys(
+async def test_a_doctors_probe_learns_which_headers_of_a_key_arrived_and_nothing_of_keys(
     tmp_path: Path, client: aiohttp.ClientSession
 ) -> None:
     headers = {"Trackpush-Doctor": "1", "webhook_key": "right-key-of-clickpost", "x-api-key": "wrong"}

@@ -71,7 +71,9 @@ async def test_an_idle_connection_is_closed_after_its_time_and_not_before(tmp_pa
     assert SHORT * 0.9 < time.monotonic() - started < 5
 
 
-async def test_a_connection_beyond_the_bound_is_told_so_and_the_others_go_on(tmp_path: Path) -> None:
+async def test_a_connection_beyond_the_bound_gets_an_answer_that_says_so_and_the_others_continue(
+    tmp_path: Path,
+) -> None:
     async with serving(tmp_path, table(limits=Limits(max_connections=2, max_connections_per_peer=2))) as server:
         async with connect(server.address) as first, connect(server.address) as second:
             for raw in (first, second):

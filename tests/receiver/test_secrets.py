@@ -73,7 +73,7 @@ def test_fields_that_must_not_be_logged_are_redacted_as_a_second_net(log: String
     assert redact(None, "", {"event": "x", "api_key": 1})["api_key"] == "[redacted]"
 
 
-def test_the_place_of_an_exception_is_told_without_its_text() -> None:
+def test_the_place_of_an_exception_is_reported_without_its_text() -> None:
     with pytest.raises(ValueError, match=MARK) as raised:
         int(MARK)
 

@@ -108,7 +108,7 @@ async def test_what_any_replica_receives_arrives_once_and_in_order(tmp_path: Pat
         assert set(map(tuple, by_config.values())) == {tuple(range(40))}
 
 
-async def test_each_replica_tells_only_of_what_it_sends_and_is_ready_whatever_that_is(
+async def test_each_replica_reports_only_what_it_sends_and_is_ready_whatever_that_is(
     tmp_path: Path, journal_dsn: str
 ) -> None:
     async def down(_: Arrival) -> int:

@@ -169,7 +169,7 @@ async def test_a_client_certificate_that_is_changed_while_it_runs_is_shown_on_ne
 
 
 @pytest.mark.parametrize("wrong", ["ca", "certificate"])
-async def test_a_wrong_ca_or_a_certificate_of_strangers_is_told_until_the_secret_is_right(
+async def test_a_wrong_ca_or_a_certificate_of_strangers_is_reported_until_the_secret_is_right(
     tmp_path: Path, wrong: str
 ) -> None:
     right = certificate()

@@ -110,7 +110,7 @@ class Rig(NamedTuple):
     base: RoutingTable
 
     async def use(self, *keys: bytes, decrypt_only: bool = False, suspended: bool = False) -> None:
-        """Take these keys, and wait until they are taken."""
+        """Set these keys, and wait until the server uses them."""
         encryption = Encryption(keys=keys, decrypt_only=decrypt_only) if keys else None
         settings = msgspec.structs.replace(self.base.server, encryption=encryption)
         destinations = [
@@ -201,7 +201,7 @@ async def test_a_key_is_rotated_with_overlap_and_the_old_one_is_needed_no_more_a
     await rig.arrived(1, 2, 3, 4, 5, 6)
 
 
-async def test_a_push_whose_key_is_gone_waits_and_says_so_while_other_shipments_go_on(rig: Rig) -> None:
+async def test_a_push_whose_key_is_gone_waits_and_says_so_while_other_shipments_continue(rig: Rig) -> None:
     await rig.use(NEW, suspended=True)
     await rig.post(1, shipment=11)
     await rig.use(OLD, suspended=True)

@@ -288,7 +288,7 @@ async def test_a_400_for_a_body_with_a_known_key_is_counted_and_logged_with_its_
     assert "98765" not in log.getvalue()
 
 
-async def test_a_flood_of_one_client_drops_its_own_bodies_and_is_told(
+async def test_a_flood_of_one_client_drops_its_own_bodies_and_is_reported(
     tmp_path: Path, session: aiohttp.ClientSession, log: StringIO
 ) -> None:
     async with serving(tmp_path, **tokens(tmp_path)) as server:

@@ -59,7 +59,7 @@ CHANGES: dict[str, Callable[[Path], object]] = {
 
 
 @pytest.mark.parametrize("change", CHANGES)
-async def test_the_kernel_tells_of_each_change(folder: Path, change: str) -> None:
+async def test_the_kernel_reports_each_change(folder: Path, change: str) -> None:
     asked = _settled(folder)
 
     CHANGES[change](folder)

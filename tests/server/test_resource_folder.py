@@ -177,7 +177,7 @@ def _loop(path: Path) -> None:
         (lambda path: path.write_text("a: \x07\n"), "x.yaml:1: invalid YAML: the character U+0007, which YAML does"),
     ],
 )  # fmt: skip
-def test_what_is_no_readable_file_is_reported_by_check_and_serve_and_holds_up_nobody(
+def test_what_is_not_a_readable_file_is_reported_by_check_and_serve_and_delays_nobody(
     folder: Path, make: Callable[[Path], object], says: str
 ) -> None:
     source = ResourceFolder(folder)
@@ -400,7 +400,7 @@ def test_only_a_changed_file_is_read_again(folder: Path, monkeypatch: pytest.Mon
     assert opened == ["zen.yaml"]
 
 
-def test_warnings_are_told_beside_the_table(folder: Path) -> None:
+def test_warnings_are_reported_beside_the_table(folder: Path) -> None:
     (folder / "zen.yaml").write_text(
         client("zen").replace("metadata: {name: oms, namespace: zen}", "metadata: {name: o}")
     )
@@ -452,7 +452,7 @@ async def test_a_lost_file_is_given_up_without_another_change(folder: Path) -> N
         await until(lambda: len(taken[-1].destinations) == 1, seconds=60, what="the end of the lost client")
 
 
-async def test_a_table_that_the_running_server_cant_take_over_is_told_and_the_last_one_stays(folder: Path) -> None:
+async def test_a_table_that_the_running_server_cant_take_over_is_reported_and_the_last_one_stays(folder: Path) -> None:
     taken: list[RoutingTable] = []
 
     def refuse(found: RoutingTable) -> str | None:

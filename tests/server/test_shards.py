@@ -80,7 +80,7 @@ def refusals(log: StringIO) -> list[dict[str, Any]]:
     return [line for line in lines if line["event"] == "routing_parts_refused"]
 
 
-async def test_all_shards_are_served_and_config_tells_the_revision_of_each(
+async def test_all_shards_are_served_and_config_shows_the_revision_of_each(
     tmp_path: Path, client: aiohttp.ClientSession, volume: Volume
 ) -> None:
     volume.swap(written(OLD))
@@ -156,7 +156,7 @@ async def test_a_broken_or_vanished_shard_keeps_its_last_good_version_and_the_ot
     assert [line["problems"] for line in refusals(log)] == [[problem]], "one line, when it broke"
 
 
-async def test_a_broken_shard_is_told_once_however_often_others_change(
+async def test_a_broken_shard_is_reported_once_however_often_others_change(
     tmp_path: Path, client: aiohttp.ClientSession, volume: Volume, log: StringIO
 ) -> None:
     volume.swap(written(OLD))
@@ -216,7 +216,7 @@ async def test_settings_of_another_server_than_the_chosen_one_are_not_taken(
         assert "shard of trackpush/main, and this server is other/main" in (await probe.admin("/config"))[1]
 
 
-async def test_with_a_shard_that_was_never_read_an_unknown_key_is_told_to_come_again(
+async def test_with_a_shard_that_was_never_read_an_unknown_key_gets_a_503_to_come_again(
     tmp_path: Path, client: aiohttp.ClientSession, volume: Volume, log: StringIO
 ) -> None:
     files = written(OLD)

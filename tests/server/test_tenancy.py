@@ -130,7 +130,7 @@ async def test_a_namespace_that_takes_over_gets_the_pushes_under_the_same_ids(
 
 
 @EITHER_STORAGE
-async def test_a_server_that_learns_uids_for_the_first_time_goes_on_with_what_is_stored(
+async def test_a_server_that_learns_uids_for_the_first_time_continues_with_what_is_stored(
     tmp_path: Path, client: aiohttp.ClientSession, storage: Storage
 ) -> None:
     async with open_sink() as sink:

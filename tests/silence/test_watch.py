@@ -210,7 +210,7 @@ async def test_replicas_know_each_others_updates(journal_dsn: str) -> None:
         assert running.last() == NOON
 
 
-async def test_the_watch_goes_on_after_the_journal_could_not_be_read(
+async def test_the_watch_continues_after_the_journal_could_not_be_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("trackpush_server.silence.watch._AFTER_FAULT", 0.001)

@@ -89,10 +89,10 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def stream(aggregator: Aggregator, pace: Pace, *, stop: asyncio.Event, resend: Callable[[Post], bool]) -> None:
-    """Post marks 0, 1, 2, … at the pace until told to stop.
+    """Post marks 0, 1, 2, … at the pace until ``stop`` is set.
 
-    ``resend`` is asked after each try without a 200 whether the aggregator tries that update again (before the
-    shipment's next one).
+    After each try without a 200, ``resend`` decides whether the aggregator repeats that update, before the shipment's
+    next one.
     """
     assert pace.shipments % pace.workers == 0, "each shipment must keep its worker"
     started = asyncio.get_running_loop().time()

@@ -84,17 +84,17 @@ def assert_documented(text: str, section: str) -> None:
         assert seen <= labels, name
 
 
-async def test_the_page_tells_of_every_metric_of_a_server(server_metrics: str) -> None:
+async def test_the_page_has_every_metric_of_a_server(server_metrics: str) -> None:
     assert_documented(server_metrics, "Server")
 
 
-def test_the_page_tells_of_every_metric_of_receiving_processes() -> None:
+def test_the_page_has_every_metric_of_receiving_processes() -> None:
     registry = CollectorRegistry()
     ReceiversTelemetry(registry, receivers=2)
     assert_documented(generate_latest(registry).decode(), "Receiving processes")
 
 
-async def test_the_page_tells_of_every_metric_of_the_operator(operator_metrics: str) -> None:
+async def test_the_page_has_every_metric_of_the_operator(operator_metrics: str) -> None:
     assert_documented(operator_metrics, "Operator")
 
 

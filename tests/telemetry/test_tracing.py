@@ -234,7 +234,7 @@ async def test_latencies_lead_to_their_trace_where_the_scraper_takes_openmetrics
     assert exemplar not in plain
 
 
-def test_the_share_is_drawn_by_us_and_a_no_is_honoured() -> None:
+def test_the_sampling_ratio_is_applied_and_an_unsampled_parent_is_honoured() -> None:
     """OpenTelemetry's own ratio compares the trace's id: whoever chooses ids chooses what we record."""
     for chance, expected in ((0.009, True), (0.011, False)):
         share = Share(0.01, iter([chance] * 2).__next__)

@@ -200,7 +200,7 @@ def test_personal_data_is_neither_stored_nor_pushed(name: str, path: str) -> Non
         {"waybillId": "1", "returnId": "2", "Image": "aW1hZ2U=" * 400_000},
     ],
 )
-def test_delhiverys_documents_are_no_updates_and_their_pictures_are_not_kept(body: Any) -> None:
+def test_delhiverys_documents_are_not_updates_and_their_pictures_are_not_kept(body: Any) -> None:
     parsed = read(reader("delhivery"), body)
 
     assert parsed.updates == ()

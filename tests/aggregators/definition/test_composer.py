@@ -52,7 +52,7 @@ def test_numbers_stay_numbers() -> None:
     assert body == {"awb": 900000000077, "code": "DL", "at": 1_780_000_020}
 
 
-def test_a_status_without_a_sample_is_refused_with_those_that_there_are() -> None:
+def test_a_status_without_a_sample_is_refused_and_those_with_one_are_named() -> None:
     sample = {"name": "delivered", "body": {"awb": "1", "code": "DL"}, "expect": [{}]}
 
     with pytest.raises(

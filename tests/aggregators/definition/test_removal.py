@@ -62,7 +62,7 @@ def test_an_unrecognised_element_can_be_parsed_again_by_a_later_definition() -> 
     assert one(later, left.body).awb == "2"
 
 
-def test_a_name_that_ends_in_a_star_stands_for_all_members_that_begin_so() -> None:
+def test_a_name_that_ends_in_a_star_means_all_members_that_begin_so() -> None:
     defined = reader(redact=["rider_*", "crew.phone*"])
     body = {"awb": "1", "rider_name": "R", "rider_phone": "99", "rid": 1, "crew": [{"phone2": "98", "team": "A"}]}
 
@@ -77,7 +77,7 @@ def test_a_name_that_ends_in_a_star_stands_for_all_members_that_begin_so() -> No
     assert one(defined, untouched).body is untouched
 
 
-def test_an_element_that_is_no_object_is_kept_beside_the_updates() -> None:
+def test_an_element_that_is_not_an_object_is_kept_beside_the_updates() -> None:
     body = {"data": {"shipments": [{"awb": "1", "scans": {"code": "DL"}}, "text", None, ["7"]]}}
     parsed = read(reader(**STEPS), body)
     assert [update.awb for update in parsed.updates] == ["1"]
