@@ -42,10 +42,13 @@ _SMALL: Final = """() => [...document.querySelectorAll(".chart text")].flatMap((
   const wrong = box.height < 11 || outside;
   return wrong ? [`${label.textContent}: ${box.height.toFixed(1)} px${outside ? ", outside" : ""}`] : [];
 })"""
-_TALL: Final = """() => [...document.querySelectorAll("caption:not(.hidden)")].flatMap((caption) => {
+_NARROW: Final = """() => [...document.querySelectorAll("caption:not(.hidden)")].flatMap((caption) => {
   const box = caption.getBoundingClientRect(), table = caption.parentElement.getBoundingClientRect();
   return box.width < Math.min(table.width, innerWidth) * 0.8 ? [`${caption.textContent}: ${box.width} px`] : [];
 })"""
+
+_CUT: Final = """() => [...document.querySelectorAll(".rows td, .rows tbody th")].flatMap((cell) =>
+  cell.scrollWidth > cell.clientWidth + 1 ? [`cut off: ${cell.textContent.trim().slice(0, 60)}`] : [])"""
 
 
 def pages(desk: Desk) -> dict[str, str]:
@@ -71,14 +74,14 @@ async def test_axe_finds_nothing_in_any_page(desk: Desk, scheme: Any, width: int
 
 
 @EVERY_LOOK
-async def test_labels_are_legible_captions_are_wide_and_the_tab_of_the_page_is_in_sight(
+async def test_labels_are_legible_captions_are_wide_cells_are_whole_and_the_tab_is_in_sight(
     desk: Desk, scheme: Any, width: int
 ) -> None:
     wrong: dict[str, Any] = {}
     async with desk.person(scheme=scheme, width=width) as page:
         for name, path in pages(desk).items():
             await page.goto(path)
-            wrong[name] = [*await page.evaluate(_SMALL), *await page.evaluate(_TALL)]
+            wrong[name] = [found for check in (_SMALL, _NARROW, _CUT) for found in await page.evaluate(check)]
             tab = page.locator(".tabs [aria-current]")
             if await tab.count():
                 box = await tab.bounding_box()
