@@ -15,7 +15,8 @@ def client_names(table: RoutingTable | None) -> frozenset[str]:
     """The clients of the configuration."""
     if table is None:
         return frozenset()
-    return frozenset(namespace_of(entry.name) for entry in (*table.accounts, *table.destinations))
+    names = [account.name for account in table.accounts] + [destination.name for destination in table.destinations]
+    return frozenset(map(namespace_of, names))
 
 
 def similar(text: str, names: Iterable[str]) -> list[str]:
