@@ -62,3 +62,8 @@ def releases() -> str:
 def on_post_page(output: str, /, **_: object) -> str:
     """Give the theme's search dialog a name, which screen readers announce."""
     return output.replace(_UNNAMED_SEARCH, _UNNAMED_SEARCH.replace(">", ' aria-label="Search">'))
+
+
+def on_post_template(output: str, /, *, template_name: str, **_: object) -> str:
+    """Skip the theme's 404 page: no web server shows it, because the site is read from a folder."""
+    return "" if template_name == "404.html" else output
