@@ -102,8 +102,11 @@ def _time(former: Any, formats: Sequence[str], occurred_at: int, local: tzinfo) 
         form = next((form for form in (*formats, *_FORMS) if _fits(base, form)), None)
         if form is not None:
             return _written(occurred_at, form, fraction, zone, local)
-    if not formats and text.isdecimal():
-        return str(occurred_at // (1 if int(text) >= _MILLISECONDS else 1000))
+    number, point, decimals = text.partition(".")
+    if not formats and number.isdecimal() and (not point or decimals.isdecimal()):
+        milliseconds = int(number) >= _MILLISECONDS
+        shown = str(occurred_at if milliseconds else occurred_at // 1000)
+        return f"{shown}.{0 if milliseconds else occurred_at % 1000:03d}" if point else shown
     return None
 
 
@@ -121,10 +124,11 @@ def _split(text: str) -> tuple[str, str, str]:
 
 def _fits(text: str, form: str) -> bool:
     try:
-        datetime.strptime(text, form)  # noqa: DTZ007  only its form matters
+        read = datetime.strptime(text, form)  # noqa: DTZ007  only its form matters
     except ValueError:
         return False
-    return True
+    # strptime reads digits without zeros before them: 1748944200, which are seconds, as a day in 1748
+    return not text.isdecimal() or read.strftime(form) == text
 
 
 def _zone(text: str) -> tzinfo:
