@@ -11,7 +11,7 @@ import msgspec
 
 from trackpush_cli.admin_port import AdminClient, other_form
 from trackpush_cli.errors import CommandError
-from trackpush_cli.whys import explained, read_why
+from trackpush_cli.whys import ShownDetail, explained, read_why
 from trackpush_server.ids import inbox_id, parse_inbox_id
 from trackpush_server.journal.inbox import InboxEntry, InboxPage, InboxQuery, InboxRow
 from trackpush_server.journal.model import PushState
@@ -71,7 +71,8 @@ class AdminLookup:
         found = self._port.find("GET", f"{_API}/pushes/{quote(push_id, safe='')}")
         if found is None:
             return None
-        return PushDetail(
+        return ShownDetail(
+            request=found.get("request"),
             push=_row(found["push"]),
             attempts=tuple(_attempt(attempt) for attempt in found["attempts"]),
             notification=msgspec.json.encode(found["notification"]),

@@ -183,7 +183,10 @@ def list_command(
 @command.command("show", epilog="Exit code: 0; 1 if there is no such push; 2 if there is no server or no journal.")
 @click.argument("push_id", metavar="ID")
 @data_option
-@click.option("--body", is_flag=True, help="Show the bodies, too. They contain personal data: names, phone numbers.")
+@click.option("--body", is_flag=True, help="Show the request as the client gets it, and the aggregator's body. They"
+              " contain personal data: names, phone numbers.")  # fmt: skip
+@click.option("--curl", is_flag=True, help="Print only a curl command that sends the request; set the variables for its"
+              " secrets before you run it.")  # fmt: skip
 @key_file_option
 @tz_option
 @server_options
@@ -194,6 +197,7 @@ def show_command(
     data: Path | None,
     server: ServerChoice,
     body: bool,
+    curl: bool,
     key_files: tuple[Path, ...],
     output: str,
 ) -> None:
@@ -213,7 +217,9 @@ def show_command(
         )
     if body and detail.unreadable is not None:
         raise CommandError(f"push {push_id}: {detail.unreadable}; here, give it with --encryption-key-file")
-    if output == "table":
+    if curl:
+        view.print_curl(detail)
+    elif output == "table":
         view.print_detail(detail, body=body)
     else:
         print_data(view.detail_data(detail, body=body), output)

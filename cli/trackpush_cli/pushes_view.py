@@ -9,9 +9,10 @@ from typing import Any
 import msgspec
 
 from trackpush_aggregators.updates import rfc3339
+from trackpush_cli.errors import CommandError
 from trackpush_cli.moments import show_duration
-from trackpush_cli.output import print_table, say, say_json, show_answer
-from trackpush_cli.whys import long_why, short_why, why_data, why_of
+from trackpush_cli.output import print_body, print_table, say, say_json, show_answer
+from trackpush_cli.whys import ShownDetail, long_why, short_why, why_data, why_of
 from trackpush_cli.zones import show_time
 from trackpush_server.journal.model import PushState
 from trackpush_server.journal.search import AttemptRow, PushDetail, PushRow
@@ -102,6 +103,7 @@ def detail_data(detail: PushDetail, *, body: bool) -> dict[str, Any]:
     }
     if body and not detail.push.erased_at:
         data |= {"notification": _decoded(detail.notification), "body": _decoded(detail.body)}
+        data["request"] = detail.request if isinstance(detail, ShownDetail) else None
     return data
 
 
@@ -131,10 +133,39 @@ def print_detail(detail: PushDetail, *, body: bool) -> None:
     else:
         say("no attempt was made")
     if body and not row.erased_at:
+        if isinstance(detail, ShownDetail) and detail.request is not None:
+            _print_request(detail.request)
         for name, content in (("notification", detail.notification), ("body", detail.body)):
             say()
             say(f"{name}:")
             say_json(_indented(content))
+
+
+def print_curl(detail: PushDetail) -> None:
+    """Print a curl command for the request.
+
+    Raises:
+        CommandError: there is none to show.
+    """
+    request = detail.request if isinstance(detail, ShownDetail) else None
+    if request is None:
+        raise CommandError(
+            f"push {detail.push.push_id}: no request can be shown. It needs a running server (not --data), a token with"
+            " the role operate, a PushConfig that exists, and a body that was not erased"
+        )
+    say(f"# {request['certainty']}", err=True)
+    print_body(f"{request['curl']}\n".encode())
+
+
+def _print_request(request: dict[str, Any]) -> None:
+    say()
+    say("request:")
+    say(f"# {request['certainty']}")
+    say(f"POST {request['url']}")
+    for header in request["headers"]:
+        say(f"{header['name']}: {header['value']}")
+    say()
+    print_body(f"{request['body']}\n".encode())
 
 
 def _attempt_cells(attempt: AttemptRow) -> tuple[str, str, str, str]:

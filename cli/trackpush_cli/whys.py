@@ -23,6 +23,12 @@ class ExplainedPush(PushRow, frozen=True, kw_only=True):
     why: Explanation
 
 
+class ShownDetail(PushDetail, frozen=True, kw_only=True):
+    """A push with the request that the server would make, or made; None if the server doesn't show it."""
+
+    request: dict[str, Any] | None
+
+
 class ExplainedJournal:
     """Reads a journal's file; its pushes say why they wait or ended, as far as the journal shows it."""
 

@@ -36,7 +36,18 @@ class Channel:
     """The pushes of one PushConfig."""
 
     __slots__ = (
-        *("_attempts", "_hub", "_loop", "_prober", "_starter", "_status", "_transitions", "_trials", "_window"),
+        *(
+            "_attempts",
+            "_configured_at",
+            "_hub",
+            "_loop",
+            "_prober",
+            "_starter",
+            "_status",
+            "_transitions",
+            "_trials",
+            "_window",
+        ),
         *("endpoint", "name", "slot"),
     )
 
@@ -45,6 +56,7 @@ class Channel:
         self.slot = slot_of(destination.name)
         self._hub = hub
         self._loop = asyncio.get_running_loop()
+        self._configured_at = hub.wall()
         self.endpoint = Endpoint(destination, self._loop.time())
         self._status = ChannelStatus(hub, self.name, *resting(destination, is_owned=hub.owns(self.slot)))
         outcomes = OutcomeRecorder(hub, self.name)
@@ -83,6 +95,7 @@ class Channel:
         if destination.ordered != self._attempts.destination.ordered:
             self._window.rebuild_later()
         self._attempts.renew(destination, egress)
+        self._configured_at = self._hub.wall()
         self.endpoint = Endpoint(destination, self._loop.time())
         state, reason = self._resting()
         if state is State.CLOSED:
@@ -118,6 +131,7 @@ class Channel:
         if self.state is not State.ELSEWHERE:
             return
         destination = self._attempts.destination
+        self._configured_at = self._hub.wall()
         self.endpoint = Endpoint(destination, self._loop.time())
         self._window.rebuild(ordered=destination.ordered)
         self._transitions.enter(*self._resting())
@@ -244,6 +258,7 @@ class Channel:
             is_held_back=not hub.may_start,
             place=place,
             behind=None if head is None or is_head else push_id(head.key, self.name),
+            configured_at=None if self.state in {State.UNCONFIGURED, State.ELSEWHERE} else self._configured_at,
             last_attempt_at=head.last_attempt_at / 1000 if head is not None and is_head else None,
         )
 

@@ -56,6 +56,8 @@ class LivePush(msgspec.Struct, frozen=True, kw_only=True):
     behind: str | None = None
     """Id of the head of its lane, if it is another push in memory."""
     last_attempt_at: float | None = None
+    configured_at: float | None = None
+    """Since when this process sends with the present version of the PushConfig; None if it does not send."""
 
     @property
     def needs_journal(self) -> bool:

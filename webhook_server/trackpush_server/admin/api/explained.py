@@ -8,6 +8,7 @@ from trackpush_server.admin.desk import AdminServices
 from trackpush_server.journal.model import PushState
 from trackpush_server.journal.search import MOST_ROWS, PushDetail, PushPage, PushRow, Timeline, parse_cursor
 from trackpush_server.pusher.live import LivePush
+from trackpush_server.pusher.preview import PushContent, preview
 from trackpush_server.pusher.why import Explanation, explain
 
 
@@ -18,7 +19,57 @@ async def pushes(desk: AdminServices, page: PushPage, *, plain: bool) -> shapes.
 
 async def push_whole(desk: AdminServices, detail: PushDetail, *, plain: bool) -> shapes.PushWhole:
     """One push with all its data."""
-    return shapes.push_whole(detail, await whys(desk, [detail.push], plain=plain), plain=plain)
+    found = await whys(desk, [detail.push], plain=plain)
+    return shapes.push_whole(detail, found, _request(desk, detail) if plain else None, plain=plain)
+
+
+def _request(desk: AdminServices, detail: PushDetail) -> shapes.PushRequest | None:
+    """The request of a push, if it has a body and a PushConfig."""
+    row, table = detail.push, desk.table()
+    destination = None if table is None else table.destination_by_name.get(row.push_config)
+    if destination is None or not detail.notification or detail.unreadable is not None:
+        return None
+    sent_by = _sent_by(detail, _live(desk, row).configured_at)
+    last = detail.attempts[-1].started_at if detail.attempts else int(desk.wall() * 1000)
+    content = PushContent(
+        push_id=row.push_id,
+        account=row.account,
+        notification=detail.notification,
+        raw=detail.body,
+        late=row.late,
+        replays=row.replays,
+    )
+    found = preview(destination, content, timestamp=last // 1000)
+    return None if found is None else shapes.request(found, sent_by=sent_by, certainty=_certainty(detail, sent_by))
+
+
+def _sent_by(detail: PushDetail, configured_at: float | None) -> tuple[int, ...]:
+    """The attempts that surely sent this request: since the PushConfig has its present version, and the last replay."""
+    row = detail.push
+    if configured_at is None:
+        return ()
+    since = [attempt.number for attempt in detail.attempts if attempt.started_at >= configured_at * 1000]
+    if not row.replays:
+        return tuple(since)
+    # A replay changes a header, and can make the push late. Only an ended push was surely tried since the last one.
+    return tuple(since[-1:]) if row.state is not PushState.PENDING else ()
+
+
+def _certainty(detail: PushDetail, sent_by: tuple[int, ...]) -> str:
+    numbers = [attempt.number for attempt in detail.attempts]
+    if not numbers:
+        return "No attempt was made: this is what would be sent now."
+    others = [str(number) for number in numbers if number not in sent_by]
+    if not others:
+        return "Each attempt sent this; only its time and its signature differ."
+    doubt = (
+        "it was before the last change of the PushConfig, the last replay, or the start of this server, so the URL,"
+        " the headers and the form of the body may have been others"
+    )
+    if not sent_by:
+        return f"This is what would be sent now. Attempt {', '.join(others)}: {doubt}."
+    sent = ", ".join(map(str, sent_by))
+    return f"Attempt {sent} sent this; only its time and its signature differ. Attempt {', '.join(others)}: {doubt}."
 
 
 async def shipment(desk: AdminServices, timeline: Timeline, *, plain: bool) -> shapes.Shipment:

@@ -14,6 +14,7 @@ from trackpush_aggregators.updates import rfc3339
 from trackpush_server.admin import masking
 from trackpush_server.journal.model import PushState
 from trackpush_server.journal.search import AttemptRow, PushDetail, PushPage, PushRow, Timeline, TimelineEntry
+from trackpush_server.pusher.preview import RequestPreview, curl
 from trackpush_server.pusher.why import FILTERED, Explanation, WhyCode
 
 StateName = Literal["pending", "delivered", "dead", "dropped"]
@@ -94,6 +95,30 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     error: str | None
 
 
+class RequestHeader(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """One header of a request; the value of a secret one is replaced by dots."""
+
+    name: str
+    value: str
+    secret: bool
+
+
+class PushRequest(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """The request with which the push is sent to the present version of its PushConfig."""
+
+    url: str
+    """Without the values of its query, which may be secrets."""
+    headers: tuple[RequestHeader, ...]
+    body: str
+    """The exact text of the body."""
+    curl: str
+    """A shell command that sends the request; each hidden value is an environment variable."""
+    sent_by: tuple[int, ...]
+    """Numbers of the attempts that sent exactly this, but for their times (and signatures)."""
+    certainty: str
+    """Which attempts sent it, and what may differ in the others, as a sentence."""
+
+
 class PushWhole(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """One push with its attempts and bodies. Values of the bodies are masked for the role view."""
 
@@ -101,6 +126,8 @@ class PushWhole(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     attempts: tuple[Attempt, ...]
     notification: Any
     body: Any
+    request: PushRequest | None
+    """Null for the role view, if the bodies were erased or can't be read, and if the PushConfig is missing."""
     masked: bool
     unreadable: str | None
     """Why the bodies can't be shown: the key that encrypted them is missing."""
@@ -197,7 +224,20 @@ def attempt(row: AttemptRow, *, plain: bool) -> Attempt:
     )
 
 
-def push_whole(detail: PushDetail, whys: Whys, *, plain: bool) -> PushWhole:
+def request(found: RequestPreview, *, sent_by: tuple[int, ...], certainty: str) -> PushRequest:
+    return PushRequest(
+        url=found.url,
+        headers=tuple(
+            RequestHeader(name=header.name, value=header.value, secret=header.is_secret) for header in found.headers
+        ),
+        body=found.body.decode("utf-8", "replace"),
+        curl=curl(found),
+        sent_by=sent_by,
+        certainty=certainty,
+    )
+
+
+def push_whole(detail: PushDetail, whys: Whys, shown: PushRequest | None, *, plain: bool) -> PushWhole:
     """One push with all its data."""
     notification, body = _decoded(detail.notification), _decoded(detail.body)
     return PushWhole(
@@ -205,6 +245,7 @@ def push_whole(detail: PushDetail, whys: Whys, *, plain: bool) -> PushWhole:
         attempts=tuple(attempt(entry, plain=plain) for entry in detail.attempts),
         notification=notification if plain else masking.notification(notification),
         body=body if plain else masking.body(body),
+        request=shown if plain else None,
         masked=not plain,
         unreadable=detail.unreadable,
     )

@@ -29,6 +29,16 @@ document.addEventListener("DOMContentLoaded", () => {
   zone?.addEventListener("change", () => zone.form.requestSubmit());
   const saved = document.getElementById("saved");
   if (saved) keep(saved);
+  const copy = document.getElementById("copy-curl");
+  if (copy && navigator.clipboard) {
+    copy.hidden = false;
+    copy.addEventListener("click", () => {
+      const copied = document.getElementById("copied");
+      navigator.clipboard.writeText(document.getElementById("curl").textContent)
+        .then(() => { copied.textContent = "Copied. Set the variables before you run it."; },
+          () => { copied.textContent = "The browser refused: open “As curl” and copy it."; });
+    });
+  }
   const table = document.getElementById("tail");
   if (table) watch(table);
 });
