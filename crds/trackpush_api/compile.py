@@ -34,6 +34,7 @@ from trackpush_api.routing import Egress, RoutingTable, ServerSettings
 from trackpush_api.secrets import Secrets, readable
 from trackpush_api.server_choice import Found, find_server
 from trackpush_api.settings import compile_egress, compile_settings
+from trackpush_api.signature_bounds import count_secrets, warn_of_secrets
 from trackpush_api.vocabulary import AggregatorName
 
 Labels = Mapping[str, Mapping[str, str]]
@@ -135,14 +136,14 @@ class _Compiler:
             owners = tuple(self._keys[claim.key] for claim in found)
             parts.append(memory.part(name, owners, lambda inputs: self._compile(inputs, egress)))
             self._problems.extend(parts[-1].problems)
+        accounts = sorted((account for part in parts for account in part.accounts), key=lambda entry: entry.name)
+        self._problems.extend(warn_of_secrets(self._server, count_secrets(accounts)))
         settings = compiled.settings or last
         if settings is None:  # not earlier, so that all problems are reported at once
             return None
         return RoutingTable(
             server=msgspec.structs.replace(settings, definitions=defined.definitions),
-            accounts=tuple(
-                sorted((account for part in parts for account in part.accounts), key=lambda entry: entry.name)
-            ),
+            accounts=tuple(accounts),
             destinations=tuple(
                 sorted(
                     (destination for part in parts for destination in part.destinations), key=lambda entry: entry.name

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import pytest
 
 from trackpush_aggregators.library import LIBRARY
+from trackpush_api import signature_bounds
 from trackpush_api.compile import Compiled, compile_table
 from trackpush_api.definitions import MOST_BYTES
 from trackpush_api.manifest import parse_manifests
@@ -393,3 +394,17 @@ def test_a_path_that_yaml_reads_as_a_flag_or_a_number_has_to_be_quoted(
     problem = first(compiled(changed(old, new)))
     assert (problem.field, problem.message) == (field, f"must be a path, found {found}: put it in quotes")
     assert problem.line is not None
+
+
+def test_a_server_with_more_secrets_than_are_tried_gets_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(signature_bounds, "MOST_SECRETS", 2)
+    assert compiled().problems == ()
+    other = CLIENT.replace("acme", "bravo").replace("{name: keys, key: new}}, {secretKeyRef: ", "")
+    found = compiled({**FILES, "bravo.yaml": other})
+
+    (problem,) = found.problems
+    assert (problem.severity, problem.resource) == (Severity.WARNING, "WebhookServer trackpush/main")
+    assert "the accounts of parcelkit have 3 secrets, but at most 2 are tried" in problem.message
+    assert problem.message.endswith("put the key into the URL of each account (/notify/KEY)")
+    unsigned = {name: text.replace("    signature:", "    # signature:") for name, text in FILES.items()}
+    assert compiled({**unsigned, "bravo.yaml": other}).problems == ()

@@ -29,6 +29,7 @@ from trackpush_api.secrets import Secrets, readable
 from trackpush_api.server_choice import Found, find_server, server_name
 from trackpush_api.settings import compile_egress, compile_settings
 from trackpush_api.shards import ReservedKey, ReservedKeys
+from trackpush_api.signature_bounds import warn_of_secrets
 from trackpush_operator.compile.definition_decisions import DefinitionDecisions
 from trackpush_operator.compile.definitions import Definitions
 from trackpush_operator.compile.entries import held_keys, is_same_tenant, resource_key
@@ -83,6 +84,7 @@ class Compiler:
         It is held until all resources that may be in it are decided.
         """
         self._placement.tables[table.server] = table
+        self._placement.secrets.start(table)
         inside = {resource_key(what) for what in table.ids() if not self._keeps(resource_key(what))}
         for what in table.ids():
             key = resource_key(what)
@@ -183,7 +185,11 @@ class Compiler:
             self._dismiss(table, resource, effects)
         self.verdicts[key] = CompileVerdict(
             generation=item.generation,
-            problems=(*problems, *compiled.problems),
+            problems=(
+                *problems,
+                *compiled.problems,
+                *warn_of_secrets(resource, self._placement.secrets.of(key.full_name)),
+            ),
             servers=(key.full_name,),
             served=compiled.settings is not None,
         )

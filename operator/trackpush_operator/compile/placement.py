@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 
 from trackpush_operator.compile.entries import entry_key, resource_key
+from trackpush_operator.compile.secret_counts import SecretCounts
 from trackpush_operator.compile.verdicts import Effects
-from trackpush_operator.store.objects import Key
+from trackpush_operator.store.objects import Key, server_key
 from trackpush_operator.store.shard_revisions import Entry, EntryKey, ShardedTable
 
 
@@ -14,6 +15,7 @@ class Placement:
     def __init__(self) -> None:
         self.tables: dict[str, ShardedTable] = {}
         """Tables by ``namespace/name`` of the server."""
+        self.secrets = SecretCounts()
         self._placed: dict[Key, tuple[str, ...]] = {}
 
     def placed(self, key: Key) -> tuple[str, ...]:
@@ -47,6 +49,9 @@ class Placement:
         """Set or remove an entry of a table."""
         part = table.part_of(what)
         waiting = part.refused - {what}
+        before = part.entries.get(what)
         if part.put(what, entry):
+            if self.secrets.replace(table.server, before, entry):
+                effects.again.add(server_key(table.server))
             effects.parts.add((table.server, part.name))
             effects.again |= {resource_key(item) for item in waiting}  # the shard may have room for them now

@@ -14,10 +14,9 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from trackpush_api.routing import Account, Signature
+from trackpush_api.signature_bounds import MOST_SECRETS
 from trackpush_server.receiver.keys import Headers, Match
 
-MOST_SECRETS: Final = 2000
-"""After so many secrets no other account is tried."""
 MOST_BYTES: Final = 128 * 1024 * 1024
 """After so many hashed bytes no other account is tried: a body of 1 MiB is compared with 128 secrets."""
 STEP_BYTES: Final = 256 * 1024
