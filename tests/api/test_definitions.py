@@ -1,5 +1,6 @@
 """AggregatorDefinitions in a folder: each mistake with its line, and what a server gets of the good ones."""
 
+import itertools
 import json
 from collections.abc import Mapping
 
@@ -109,6 +110,32 @@ def test_a_server_gets_the_definitions_of_its_namespace_without_their_samples() 
     assert definition.key_places == KeyPlaces(headers=("X-Parcel-Key",), query=("token",))
     assert definition.signature == Signature(header="X-Parcel-Signature", encoding="Hex", prefix="sha256=")
     assert "samples" not in json.loads(definition.spec)
+
+
+HOSTILE = ("parcelkit", "delhivery", "rivals")
+PATHS = ("parcelkit", "delhivery", "rivals")
+RIVAL_SERVER = SERVER.replace("namespace: trackpush", "namespace: rival")
+
+
+@pytest.mark.parametrize("rivals_server", [False, True])
+def test_a_definition_of_one_tenant_changes_nothing_for_another(*, rivals_server: bool) -> None:
+    """Whatever its name and path, and also if the tenant has a server of its own, which serves all namespaces."""
+    others = CLIENT.replace("name: kit,", "name: delhivery,").replace("parcelkit", "delhivery")
+    files = {**FILES, "delhivery.yaml": others.replace("acme", "bravo").replace("oms.bravo", "oms.acme")}
+    if rivals_server:
+        files["rival-server.yaml"] = RIVAL_SERVER
+    parsed = parse_manifests(files)
+    before = compile_table(parsed.resources, parsed.secrets, server="trackpush/main", library=LIBRARY).table
+    assert before is not None
+    assert {account.aggregator for account in before.accounts} == {"parcelkit", "delhivery"}
+    for name, path in itertools.product(HOSTILE, PATHS):
+        for signature in ("signature: {header: X-Parcel-Signature", "signature: {header: X-Mine"):
+            mine = DEFINITION.replace("name: parcelkit, namespace: trackpush", f"name: {name}, namespace: rival")
+            mine = mine.replace("path: parcelkit", f"path: {path}").replace("2026-01-01", "2020-01-01")
+            mine = mine.replace("signature: {header: X-Parcel-Signature", signature)
+            attacked = parse_manifests({**files, "rival.yaml": mine})
+            found = compile_table(attacked.resources, attacked.secrets, server="trackpush/main", library=LIBRARY)
+            assert found.table == before, (name, path)
 
 
 def test_equal_definitions_give_equal_tables_whatever_the_order_of_their_fields() -> None:

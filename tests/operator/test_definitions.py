@@ -1,6 +1,7 @@
 """AggregatorDefinitions in the compiler: which versions servers have, and who uses them."""
 
 import msgspec
+import pytest
 
 from support import objects
 from support.objects import Body
@@ -163,6 +164,35 @@ def test_a_deleted_definition_gives_its_name_back_to_the_catalog() -> None:
     cluster.decide(USER)
     assert cluster.compiler.definitions.known(SERVER).profiles["kit"].path_segment == "shipped"
     assert cluster.verdict(USER).served
+
+
+@pytest.mark.parametrize("path", ["kit", "delhivery", "rivals"])
+@pytest.mark.parametrize("name", ["kit", "delhivery", "rivals"])
+def test_a_definition_of_one_tenant_is_in_no_table_of_another(name: str, path: str) -> None:
+    """Also if the tenant has a server of its own, which serves all namespaces."""
+    library = DefinitionLibrary(catalog={"delhivery": definition("delhivery")})
+    place = {"name": "main", "namespace": "trackpush"}
+    cluster = Cluster(objects.server(), objects.definition("kit"), *user(serverRef=place), library=library)
+    cluster.take(objects.webhook("delhivery", "bravo", aggregator="delhivery", serverRef=place))
+    cluster.take(objects.secret("keys", "bravo", **{"in": "key-of-bravo-in-full"}))
+    cluster.take(objects.server("main", "rival"))
+    for key in cluster.adopt() | cluster.compiler.adopt(ShardedTable("rival/main")):
+        cluster.decide(key)
+    table = cluster.compiler.tables[SERVER]
+    before = {what: table.part_of(what).entries[what] for what in table.ids()}
+    assert {entry.name for entry in before.values() if isinstance(entry, Account)} == {"acme/kit", "bravo/delhivery"}
+
+    cluster.take(objects.definition(name, "rival", path=path, authentication={"signature": {"header": "X-Mine"}}))
+    waiting = {Key(Kind.DEFINITION, "rival", name)}
+    for item in cluster.compiler.definitions.unchecked("rival"):
+        cluster.compiler.definitions.take_check(item, cluster.compiler.definitions.check(item))
+    for _ in range(10):
+        effects = [cluster.compiler.decide(key) for key in waiting]
+        assert not [part for effect in effects for part in effect.parts if part[0] == SERVER]
+        waiting = {key for effect in effects for key in effect.again}
+
+    assert [entry.name for entry in cluster.compiler.tables["rival/main"].definitions()] == [name]
+    assert {what: table.part_of(what).entries[what] for what in table.ids()} == before
 
 
 def test_a_changed_definition_affects_its_users_its_servers_and_filters_but_no_others() -> None:

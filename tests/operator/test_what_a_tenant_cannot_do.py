@@ -1,6 +1,6 @@
 """On a real API server, with a tenant's own credentials: each attempt to harm another is refused with a sentence.
 
-The tenant may write the three kinds in its own namespace and nothing else. Another tenant and the platform's
+The tenant may write the four kinds in its own namespace and nothing else. Another tenant and the platform's
 WebhookServer are in namespaces of their own.
 """
 
@@ -45,7 +45,7 @@ async def rival(cluster: Client, namespace: str) -> AsyncIterator[str]:
 @pytest.fixture
 def tenant_file(api_server: ApiServer, rival: str, tmp_path: Path) -> Path:
     """A kubeconfig with the tenant's own token."""
-    kinds = ["webhookservers", "aggregatorwebhooks", "pushconfigs"]
+    kinds = ["webhookservers", "aggregatorwebhooks", "pushconfigs", "aggregatordefinitions"]
     rule = {"apiGroups": ["trackpush.dev"], "resources": kinds, "verbs": ["*"]}
     role = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "rules": [rule]}
     binding: dict[str, Any] = {
@@ -127,6 +127,40 @@ async def test_the_tenant_cannot_touch_what_is_not_its_own(
         told = await asyncio.to_thread(read, *arguments)
         assert "is forbidden" in told, (what, told)
         assert "cannot" in told, (what, told)
+
+
+@pytest.mark.usefixtures("platform")
+async def test_a_definition_of_the_tenant_changes_no_account_of_another(
+    cluster: Client, tenant: Client, namespace: str, rival: str, start: Start
+) -> None:
+    """It has the name and the path of an aggregator of the catalog, which the other tenant uses."""
+    hostile = objects.definition("delhivery", rival, authentication={"signature": {"header": "X-Mine"}})
+    with pytest.raises(ForbiddenError):
+        await tenant.create(objects.definition("delhivery", namespace))
+    await cluster.create(
+        objects.webhook("delhivery", namespace, aggregator="delhivery", serverRef={"name": "main"}, pushConfigRefs=[])
+    )
+    await tenant.create(objects.server("grab", rival, hosts=[{"host": "rival.example"}]))
+
+    async def served() -> tuple[Any, ...]:
+        shards = (await cluster.shards(namespace, "main")).values()
+        definitions = [shard.settings.definitions for shard in shards if shard.settings is not None]
+        return *definitions, *(account for shard in shards for account in shard.accounts if "delh" in account.name)
+
+    async with start(namespaces=(namespace, rival)):
+        await cluster.until_condition("AggregatorWebhook", namespace, "delhivery", Accepted="True Accepted")
+        before = await served()
+        assert before[0] == ()
+        assert before[1].secrets == ()
+        await tenant.create(hostile)
+        await cluster.until_condition("AggregatorDefinition", rival, "delhivery", Accepted="True Accepted")
+
+        async def is_theirs() -> bool:
+            shards = (await cluster.shards(rival, "grab")).values()
+            return any(shard.settings is not None and bool(shard.settings.definitions) for shard in shards)
+
+        await cluster.until(is_theirs, wanted=True)
+        assert await served() == before
 
 
 @pytest.mark.usefixtures("platform")

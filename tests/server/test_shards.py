@@ -29,6 +29,16 @@ def keys(a: str, b: str) -> RoutingTable:
 
 
 OLD = keys("a-old", "b-old")
+OF_A_LATER_VERSION = json.dumps(
+    {
+        "format": shards.FORMAT,
+        "server": "trackpush/main",
+        "name": A,
+        "revision": "later",
+        "accounts": [{"name": "a/a", "aggregator": {"form": "later"}, "key_digests": []}],
+    }
+).encode()
+"""With an account that this version can't read, as an older version can't read one of an AggregatorDefinition."""
 
 
 @pytest.fixture
@@ -127,6 +137,7 @@ async def test_a_key_that_moves_to_another_shard_is_known_at_every_moment(
         (b"", "not a shard"),
         (shard_with(A, server="other/main"), "it is a shard of other/main, and this server is trackpush/main"),
         (shard_with("61"), "it contains shard 61"),
+        (OF_A_LATER_VERSION, "not a shard: Expected `str`, got `object` - at `$.accounts[0].aggregator`"),
         (None, "the file is gone"),
     ],
 )
