@@ -176,7 +176,8 @@ def test_a_definition_of_one_tenant_is_in_no_table_of_another(name: str, path: s
     cluster.take(objects.webhook("delhivery", "bravo", aggregator="delhivery", serverRef=place))
     cluster.take(objects.secret("keys", "bravo", **{"in": "key-of-bravo-in-full"}))
     cluster.take(objects.server("main", "rival"))
-    for key in cluster.adopt() | cluster.compiler.adopt(ShardedTable("rival/main")):
+    everything = cluster.adopt() | cluster.compiler.adopt(ShardedTable("rival/main"))
+    for key in everything:
         cluster.decide(key)
     table = cluster.compiler.tables[SERVER]
     before = {what: table.part_of(what).entries[what] for what in table.ids()}
@@ -190,6 +191,8 @@ def test_a_definition_of_one_tenant_is_in_no_table_of_another(name: str, path: s
         effects = [cluster.compiler.decide(key) for key in waiting]
         assert not [part for effect in effects for part in effect.parts if part[0] == SERVER]
         waiting = {key for effect in effects for key in effect.again}
+    for key in everything:
+        cluster.decide(key)
 
     assert [entry.name for entry in cluster.compiler.tables["rival/main"].definitions()] == [name]
     assert {what: table.part_of(what).entries[what] for what in table.ids()} == before
