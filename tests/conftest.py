@@ -11,7 +11,7 @@ from support import blocking
 from support.examples import examples
 from trackpush_server.journal.sqlite.connection import SqliteConnection
 
-pytest_plugins = ["support.tiers", "support.leaks", "kube.fixtures", "support.postgres_fixtures"]
+pytest_plugins = ["support.tiers", "support.leaks", "support.order", "kube.fixtures", "support.postgres_fixtures"]
 
 settings.register_profile(
     "loaded", max_examples=examples(100), deadline=None, suppress_health_check=[HealthCheck.too_slow]

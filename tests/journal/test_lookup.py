@@ -154,7 +154,7 @@ async def test_a_list_holds_what_matches_newest_first(story: Opened, name: str) 
 async def test_pages_to_older_ones_and_back_give_the_whole_list(story: Opened, name: str) -> None:
     query, _ = FILTERS[name]
     whole = (await listed(story, **query)).rows
-    for limit in (1, 7):
+    for limit in (1 if len(whole) < 20 else 3, 7):
         pages = await walk(story, limit=limit, **query)
         assert [row for page in pages for row in page.rows] == list(whole)
         back = [pages[-1]]

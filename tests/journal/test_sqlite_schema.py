@@ -81,6 +81,23 @@ def test_a_schema_change_that_fails_leaves_the_file_as_it_was(connection: Sqlite
     assert "more" not in [row[1] for row in connection.execute("PRAGMA table_info(updates)")]
 
 
+def test_a_new_file_gets_in_one_commit_the_schema_that_an_old_one_gets_step_by_step(
+    tmp_path: Path, monkeypatch: Any
+) -> None:
+    known, found, commits = schema.changes(), [], []
+    for name, first in (("new", known), ("old", {1: known[1]})):
+        with contextlib.closing(open_writer(tmp_path / name, create=True)) as connection:
+            with monkeypatch.context() as patched:
+                patched.setattr(schema, "changes", lambda first=first: first)
+                connection.set_commit_hook(lambda name=name: bool(commits.append(name)))
+                schema.migrate(connection)
+            schema.migrate(connection)
+            parts = connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY 1, 2").fetchall()
+            found.append((parts, connection.execute("PRAGMA user_version").fetchone()[0]))
+    assert found[0] == found[1]
+    assert (commits.count("new"), commits.count("old") >= len(known)) == (1, True)
+
+
 async def test_a_file_of_a_later_version_is_left_alone_and_says_so(tmp_path: Path) -> None:
     async with sqlite_store(tmp_path).open():
         pass

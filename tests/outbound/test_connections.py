@@ -50,12 +50,12 @@ async def test_a_push_arrives_with_the_destinations_headers_its_own_and_the_body
 
 
 @both
-async def test_thousands_of_exchanges_share_as_many_connections_as_are_allowed(which: str) -> None:
+async def test_a_thousand_exchanges_share_as_many_connections_as_are_allowed(which: str) -> None:
     async with serve(polite) as server, open_sender(server.url, which=which, max_concurrency=8) as sender:
-        answers = await asyncio.gather(*(sender.post(PUSH_HEADERS, b"%d" % number) for number in range(3000)))
+        answers = await asyncio.gather(*(sender.post(PUSH_HEADERS, b"%d" % number) for number in range(1000)))
         assert {answer.status for answer in answers} == {200}
         assert server.accepted == 8
-        assert {request.rpartition(b"\r\n\r\n")[2] for request in server.requests} == {b"%d" % n for n in range(3000)}
+        assert {request.rpartition(b"\r\n\r\n")[2] for request in server.requests} == {b"%d" % n for n in range(1000)}
 
 
 @both

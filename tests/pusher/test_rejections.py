@@ -5,6 +5,7 @@ import random
 import pytest
 
 from pusher.virtual import OMS, Client, World, run
+from support.examples import examples
 from trackpush_api.routing import Destination, Retry
 from trackpush_server.outbound.port import Answer
 from trackpush_server.pusher.budget import MOST, WAITING, WINDOW
@@ -27,7 +28,7 @@ def refusing(bad: frozenset[int], status: int = 422) -> Client:
     return Client(lambda mark, _: Answer(status=status if mark in bad else 200))
 
 
-@pytest.mark.parametrize("seed", range(24))
+@pytest.mark.parametrize("seed", range(examples(24)))
 def test_each_acceptable_push_is_delivered_soon_whatever_the_mix_the_order_and_the_schedule(seed: int) -> None:
     """The bound: a few seconds, and the time that one attempt for each push before it takes."""
     print(f"seed {seed}")  # noqa: T201 - to replay a failure

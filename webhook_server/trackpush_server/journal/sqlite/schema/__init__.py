@@ -41,6 +41,8 @@ def refuse_moved(connection: SqliteConnection) -> None:
 def migrate(connection: SqliteConnection) -> None:
     """Migrate the file to the newest schema, one migration per transaction. A later run continues an interrupted one.
 
+    A new file gets the whole schema in one transaction, so that it waits once for the disk.
+
     Raises:
         NewerSchemaError: the file's schema is newer than this version supports.
         SqliteError: the file can't be written; migrations applied before the error remain.
@@ -52,8 +54,15 @@ def migrate(connection: SqliteConnection) -> None:
             f"its schema is version {current}, this Trackpush knows {max(known)}: run the version that wrote it or a"
             " later one",
         )
+    if current == 0:
+        _apply(connection, "\n".join(known.values()), max(known))
+        return
     for number, script in known.items():
         if number > current:
             if number == _TERMS_STORED:
                 store_all_terms(connection)
-            connection.execute(f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {number};\nCOMMIT;")
+            _apply(connection, script, number)
+
+
+def _apply(connection: SqliteConnection, script: str, number: int) -> None:
+    connection.execute(f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {number};\nCOMMIT;")
