@@ -12,20 +12,22 @@ from trackpush_api.definitions import profiles
 from trackpush_api.plurals import counted
 from trackpush_api.problems import Severity
 from trackpush_api.routing import Account, ServerSettings
-from trackpush_cli.folder import compile_all
+from trackpush_cli.folder import compile_all, read_resources
 from trackpush_cli.output import say, say_json
 
 
 @click.command("check")
-@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
-@click.option("--server", help="NAMESPACE/NAME of the WebhookServer, if DIR contains several.")
+@click.argument("place", metavar="DIR|FILE|-", type=click.Path(path_type=Path, allow_dash=True))
+@click.option("--server", help="NAMESPACE/NAME of the WebhookServer, if there are several.")
 @click.option("-o", "--output", type=click.Choice(("text", "json")), default="text", show_default=True)
-def command(*, directory: Path, server: str | None, output: str) -> None:
-    """Check the resources in DIR: list all errors with file and line, and what the server would serve.
+def command(*, place: Path, server: str | None, output: str) -> None:
+    """Check resources: list all errors with file and line, and what the server would serve.
+
+    They are in a folder, in one file, or on standard input (-).
 
     Exit code 1 if there are errors; warnings don't count.
     """
-    compiled = compile_all(directory, server=server)
+    compiled = compile_all(place, server=server, read=read_resources)
     errors = sum(problem.severity is Severity.ERROR for problem in compiled.problems)
     if output == "json":
         document = {"problems": compiled.problems, "urls": _urls(compiled)}

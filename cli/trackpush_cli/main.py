@@ -29,6 +29,8 @@ COMMANDS = {
     "serve": Entry("trackpush_cli.serve", "Receive, store and push tracking updates."),
     "operator": Entry("trackpush_cli.operator", "Run the Kubernetes operator."),
     "check": Entry("trackpush_cli.check", "Check a folder of resources; list all errors."),
+    "init": Entry("trackpush_cli.client.init", "Write a WebhookServer and its first client."),
+    "client": Entry("trackpush_cli.client.command", "Write the resources of a new client."),
     "status": Entry("trackpush_cli.status.command", "List current problems on one screen."),
     "doctor": Entry(
         "trackpush_cli.doctor.command", "Check everything between an aggregator and a client, from outside in."

@@ -266,7 +266,7 @@ class _Reader:
         elif is_ours:
             hint = did_you_mean(str(kind), (*KINDS, "Secret"))
             self._note(title, "kind", f"{str(kind)[:64]!r} is not a kind of Trackpush{hint}", line)
-        else:
+        elif (version, kind) != ("v1", "Namespace"):  # files of a client contain its namespace for kubectl
             hint = f"; did you mean {near}?" if near else ""
             message = f"{str(kind)[:64]!r} is not a kind of Trackpush and is ignored{hint}"
             self._note(title, "kind", message, line, Severity.WARNING)

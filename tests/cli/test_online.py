@@ -21,6 +21,7 @@ from support.serving import account, serving, table
 from support.sink import Arrival, open_sink
 from trackpush_api.routing import Destination, Filter, Retry, Storage
 from trackpush_api.vocabulary import Aggregator, Direction
+from trackpush_cli.completion import candidates
 from trackpush_server import logs
 from trackpush_server.server import Server
 
@@ -204,3 +205,20 @@ async def test_an_answer_of_another_form_is_one_sentence(command: tuple[str, ...
     assert "Traceback" not in found.stderr
     assert found.exit_code in {0, 1, 2}
     assert found.exit_code == 0 or len(found.stderr.strip().splitlines()) == 1, found.stderr
+
+
+async def test_names_are_completed_from_the_running_server_and_nothing_without_one(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRACKPUSH_ADMIN", f"http://{rig.server.admin_address}")
+    monkeypatch.setenv("TRACKPUSH_ADMIN_TOKEN_FILE", str(rig.token))
+
+    async def names(*words: str) -> list[str]:
+        found, _ = await asyncio.to_thread(candidates, ["pushes", "list", *words])
+        return [name for name, _ in found]
+
+    assert await names("--client", "") == ["acme", "zen"]
+    assert await names("--push-config", "acme/o") == ["acme/oms"]
+    assert await names("--account", "zen/") == ["zen/clickpost"]
+    monkeypatch.setenv("TRACKPUSH_ADMIN", "http://127.0.0.1:1")
+    assert await names("--client", "") == []

@@ -31,8 +31,9 @@ class FileContent(msgspec.Struct, frozen=True, kw_only=True):
 class FolderReader:
     """Reads one folder. Not thread-safe."""
 
-    def __init__(self, folder: Path, notices: Notices | None = None) -> None:
-        """Without ``notices``, each `look` scans the folder."""
+    def __init__(self, folder: Path, notices: Notices | None = None, *, prefix: str = "") -> None:
+        """Without ``notices``, each `look` scans the folder. ``prefix`` comes before the names of files in problems."""
+        self._prefix = prefix
         self._folder = folder
         self._notices = notices
         self._found: tuple[FoundFile, ...] = ()
@@ -74,17 +75,19 @@ class FolderReader:
             return known
         if found.trouble is not None:
             severity = Severity.WARNING if found.is_folder and found.name.endswith((".yaml", ".yml", ".json")) else None
-            return _troubled(found, found.trouble, severity or Severity.ERROR)
+            return self._troubled(found, found.trouble, severity or Severity.ERROR)
         try:
             text = read_text(found)
         except UnicodeDecodeError:
-            return _troubled(found, "is not text in UTF-8; save it as UTF-8")
+            return self._troubled(found, "is not text in UTF-8; save it as UTF-8")
         except OSError as error:
-            return _troubled(found, f"can't be read ({error.strerror or error}); make it readable")
+            return self._troubled(found, f"can't be read ({error.strerror or error}); make it readable")
         digest = hashlib.blake2b(text.encode(), key=self._salt).hexdigest()
-        return FileContent(found=found, read=read_file(found.name, text), revision=digest[:_REVISION_DIGITS])
+        return FileContent(
+            found=found, read=read_file(self._prefix + found.name, text), revision=digest[:_REVISION_DIGITS]
+        )
 
-
-def _troubled(found: FoundFile, trouble: str, severity: Severity = Severity.ERROR) -> FileContent:
-    problem = Problem(severity=severity, message=trouble, file=found.name)
-    return FileContent(found=found, read=ReadFile(file=found.name, problems=(problem,)))
+    def _troubled(self, found: FoundFile, trouble: str, severity: Severity = Severity.ERROR) -> FileContent:
+        name = self._prefix + found.name
+        problem = Problem(severity=severity, message=trouble, file=name)
+        return FileContent(found=found, read=ReadFile(file=name, problems=(problem,)))

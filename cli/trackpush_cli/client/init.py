@@ -1,0 +1,5 @@
+"""`trackpush init`."""
+
+from trackpush_cli.client.command import init as command
+
+__all__ = ["command"]
