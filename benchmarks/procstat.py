@@ -61,6 +61,6 @@ def by_process(pid: int) -> dict[int, float]:
 
 
 def reset_peak(pid: int) -> None:
-    """Start the peaks anew from what is resident now (proc(5), clear_refs)."""
+    """Reset the peaks to what is resident now (proc(5), clear_refs)."""
     for process in _descendants(pid):
         (_PROC / str(process) / "clear_refs").write_text("5")

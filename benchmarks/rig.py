@@ -71,7 +71,7 @@ class SinkProcess:
         return True
 
     async def stop(self) -> PushLog:
-        """End it and read what it noted."""
+        """End the process and read its log."""
         log = PushLog()
         if self._process.returncode is None:
             self._process.send_signal(signal.SIGTERM)

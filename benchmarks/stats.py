@@ -1,4 +1,4 @@
-"""From the logs of load and sink to figures. Refuses figures of a run that lost or repeated anything."""
+"""Computes figures from the logs of load and sink. Refuses figures of a run that lost or repeated anything."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -101,7 +101,7 @@ def push_delays(posts: PostLog, first: int, pushes: PushLog, endpoints: Sequence
 
 
 def delivered_per_second(posts: PostLog, first: int, pushes: PushLog) -> float:
-    """Pushes of these posts, over the time from the first request to the last push: the tail counts."""
+    """Pushes of these posts per second, from the first request to the last push, so that the tail counts."""
     rows = range(first, first + len(posts.sent))
     arrivals = [arrived for arrived, mark in zip(pushes.arrived, pushes.mark, strict=True) if mark in rows]
     return len(arrivals) / ((max(arrivals) - posts.sent[0]) / _SECOND)

@@ -86,7 +86,7 @@ RIVAL = ACME.partition("---")[0].replace("namespace: acme", "namespace: zen").re
 
 
 class Mistake(NamedTuple):
-    """What is written instead of what, and the line that has to be among the problems."""
+    """A mistake: the correct text, the wrong text in its place, and the line that must be among the problems."""
 
     old: str
     new: str

@@ -38,7 +38,7 @@ class Client(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
-        """Quiet."""
+        """Log nothing."""
 
 
 ThreadingHTTPServer(("0.0.0.0", 9000), Client).serve_forever()

@@ -1,4 +1,4 @@
-"""The API server's port: what is waited for, what is told as which error, and what is never quoted."""
+"""The API server's port: what it waits for, which error it raises, and what it never quotes."""
 
 from collections.abc import AsyncIterator
 

@@ -30,7 +30,7 @@ MEBIBYTE = 1024 * 1024
 
 
 class Recording(KubernetesCluster):
-    """Notes which Secrets are read as a whole, and whether a list showed values."""
+    """Records which Secrets are read as a whole, and whether a list showed values."""
 
     def __init__(self, *given: Any) -> None:
         super().__init__(*given)

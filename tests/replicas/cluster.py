@@ -177,7 +177,7 @@ class Watcher:
                 history.append(Owner(now, pid))
 
     def owned(self, push_config: str, pid: int, since: float, until: float) -> bool:
-        """Whether a process was seen to own it at some time between; nothing seen excludes nothing."""
+        """Whether a process was observed to own it at some time between; a short ownership may have been missed."""
         history = self.history.get(push_config, [])
         spans = zip(history, [entry.since for entry in history[1:]] + [float("inf")], strict=True)
         return any(span.pid == pid and span.since <= until and end >= since for span, end in spans)
