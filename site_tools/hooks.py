@@ -17,6 +17,7 @@ _CHANGELOG: Final = "<!-- from the changelog -->"
 _API: Final = "<!-- from the API's description -->"
 _README_PART: Final = re.compile(r"<!-- on the site: (\w+) -->\n(.*?)<!-- until here -->", re.DOTALL)
 _UNNAMED_SEARCH: Final = '<div class="md-search" data-md-component="search" role="dialog">'
+_EMPTY_HEADER: Final = re.compile(r"<th((?: [^>]*)?)></th>")
 _ROOT: Final = Path(__file__).parents[1]
 
 
@@ -60,8 +61,9 @@ def releases() -> str:
 
 
 def on_post_page(output: str, /, **_: object) -> str:
-    """Give the theme's search dialog a name, which screen readers announce."""
-    return output.replace(_UNNAMED_SEARCH, _UNNAMED_SEARCH.replace(">", ' aria-label="Search">'))
+    """Name the theme's search dialog for screen readers, and make empty table headers plain cells."""
+    named = output.replace(_UNNAMED_SEARCH, _UNNAMED_SEARCH.replace(">", ' aria-label="Search">'))
+    return _EMPTY_HEADER.sub(r"<td\1></td>", named)
 
 
 def on_post_template(output: str, /, *, template_name: str, **_: object) -> str:
