@@ -73,6 +73,7 @@ class AdminLookup:
             return None
         return ShownDetail(
             request=found.get("request"),
+            answers={tried["number"]: tried["answer"] for tried in found["attempts"] if tried.get("answer")},
             push=_row(found["push"]),
             attempts=tuple(_attempt(attempt) for attempt in found["attempts"]),
             notification=msgspec.json.encode(found["notification"]),

@@ -104,6 +104,8 @@ def detail_data(detail: PushDetail, *, body: bool) -> dict[str, Any]:
     if body and not detail.push.erased_at:
         data |= {"notification": _decoded(detail.notification), "body": _decoded(detail.body)}
         data["request"] = detail.request if isinstance(detail, ShownDetail) else None
+        answers = detail.answers if isinstance(detail, ShownDetail) else {}
+        data["attempts"] = [tried | {"answer": answers.get(tried["number"])} for tried in data["attempts"]]
     return data
 
 
@@ -135,6 +137,8 @@ def print_detail(detail: PushDetail, *, body: bool) -> None:
     if body and not row.erased_at:
         if isinstance(detail, ShownDetail) and detail.request is not None:
             _print_request(detail.request)
+        for number, answer in (detail.answers if isinstance(detail, ShownDetail) else {}).items():
+            _print_answer(number, answer)
         for name, content in (("notification", detail.notification), ("body", detail.body)):
             say()
             say(f"{name}:")
@@ -155,6 +159,16 @@ def print_curl(detail: PushDetail) -> None:
         )
     say(f"# {request['certainty']}", err=True)
     print_body(f"{request['curl']}\n".encode())
+
+
+def _print_answer(number: int, answer: dict[str, Any]) -> None:
+    say()
+    say(f"answer to attempt {number}:")
+    for header in answer["headers"]:
+        say(f"{header['name']}: {header['value']}")
+    if answer["excerpt"]:
+        say()
+        say(answer["excerpt"])
 
 
 def _print_request(request: dict[str, Any]) -> None:

@@ -27,6 +27,8 @@ class ShownDetail(PushDetail, frozen=True, kw_only=True):
     """A push with the request that the server would make, or made; None if the server doesn't show it."""
 
     request: dict[str, Any] | None
+    answers: dict[int, dict[str, Any]]
+    """What the client answered, by the number of the attempt, as far as the server has it in memory."""
 
 
 class ExplainedJournal:

@@ -7,6 +7,7 @@ from typing import Any
 import aiohttp
 import msgspec
 import pytest
+from aiohttp import web
 
 from admin.test_operations import ask
 from admin.test_why import codes, given, listed, post, swap, swapping
@@ -145,6 +146,35 @@ async def test_the_command_line_shows_the_request_and_curl(tmp_path: Path) -> No
         assert "Each attempt sent this" in command.stderr
         listed_rows = await invoked("pushes", "list", *admin)
         assert "delivered" in listed_rows.stdout
+
+
+async def talk(arrival: Arrival) -> web.Response:
+    """Echo the secret in a header, set a cookie, and accept."""
+    secret = arrival.headers["x-api-key"]
+    headers = {"X-Request-Id": "r-7", "X-Echo": f"got {secret}", "Set-Cookie": "session=s3cret"}
+    return web.Response(status=202, text=f"queued as 42, thanks {secret}", headers=headers)
+
+
+async def test_the_headers_and_the_text_of_a_2xx_answer_are_shown_without_secrets(tmp_path: Path) -> None:
+    secret = (("X-Api-Key", "hunter2"),)
+    async with open_sink(talk) as sink, serving(tmp_path, given(sink, headers=secret)) as server:
+        await post(server, 1)
+        await codes(server, "Delivered")
+        found = await whole(server)
+        answer = found["attempts"][0]["answer"]
+        shown = {header["name"].lower(): header["value"] for header in answer["headers"]}
+        assert (shown["x-request-id"], shown["x-echo"], shown["set-cookie"]) == ("r-7", "got ***", "•••")
+        assert answer["excerpt"] == "queued as 42, thanks ***"
+        push = found["push"]["id"]
+        text = (await invoked("pushes", "show", push, "--body", "--admin", f"http://{server.admin_address}")).stdout
+        assert "queued as 42" in text
+        assert "X-Request-Id: r-7" in text
+        url = f"http://{server.admin_address}/console/pushes/{push}"
+        async with aiohttp.ClientSession() as session, session.get(url) as page:
+            assert "queued as 42" in await page.text()
+        await ask(server, "POST", "/api/v1/erasures", {"awb": found["push"]["awb"], "reason": "test"})
+        await until_found(lambda: listed(server), lambda pushes: pushes[0]["erasedAt"] is not None)
+        assert (await whole(server))["attempts"][0]["answer"] is None
 
 
 async def test_erased_data_is_in_no_request(tmp_path: Path) -> None:

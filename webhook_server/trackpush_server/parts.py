@@ -163,6 +163,7 @@ def admin_services(
         live=dispatcher.live,
         try_now=dispatcher.try_now,
         reopen=dispatcher.reopen,
+        answer=dispatcher.answer,
         flush=journal.pushes.flush,
         table=lambda: tables.table,
         report=status.report,

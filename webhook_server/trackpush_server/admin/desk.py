@@ -20,6 +20,7 @@ from trackpush_server.operations.inbox import InboxRetries
 from trackpush_server.operations.replays import Replays
 from trackpush_server.operations.reseals import Reseals
 from trackpush_server.operations.sample_push import SamplePushes
+from trackpush_server.outbound.answered import ShownAnswer
 from trackpush_server.pusher.live import LivePush
 from trackpush_server.pusher.observer import ChannelSnapshot
 from trackpush_server.silence.activity import AccountActivity
@@ -56,6 +57,8 @@ class AdminServices:
     try_now: Callable[[str, int], Awaitable[asyncio.Event]]
     """Starts an attempt: `Dispatcher.try_now`."""
     reopen: Callable[[str], bool]
+    answer: Callable[[str, int, int], ShownAnswer | None]
+    """Returns a recent answer: `Dispatcher.answer`."""
     flush: Callable[[], Awaitable[None]]
     """Returns when the outcomes so far are on disk."""
     table: Callable[[], RoutingTable | None]

@@ -17,6 +17,7 @@ import httptools
 
 from trackpush_server.outbound.alarms import Alarms
 from trackpush_server.outbound.alerts import alert
+from trackpush_server.outbound.answered import Said
 from trackpush_server.outbound.excerpt import MAX_BODY, excerpt
 from trackpush_server.outbound.exchange import Exchange
 from trackpush_server.outbound.framing import complete_head, framed_once, is_about_framing
@@ -36,6 +37,8 @@ IDLE = 55.0
 """Seconds for which an unused connection is kept: less than the 60 s after which many load balancers close it."""
 
 _PARSER_ERRORS = (httptools.HttpParserError, httptools.HttpParserUpgrade)
+_MOST_HEAD = 4096
+"""Bytes of an answer's head that are kept for people."""
 _OK = 200
 _MULTIPLE_CHOICES = 300
 _CONTINUE = 100
@@ -191,7 +194,7 @@ class Connection(asyncio.BufferedProtocol):
             except _PARSER_ERRORS as error:
                 self._surplus = True
                 refused = error
-        if not known and (not self._status or self._status >= _MULTIPLE_CHOICES):
+        if not known:
             self._head += bytes(data)
         if refused is not None and not self._status:
             self._read_refused(refused)
@@ -246,8 +249,8 @@ class Connection(asyncio.BufferedProtocol):
             self._protocol_error = f"status {status} was not requested"
 
     def on_body(self, data: bytes) -> None:
-        """Keep the first bytes of the body of a failure."""
-        if self._status >= _MULTIPLE_CHOICES and len(self._body) < MAX_BODY:
+        """Keep the first bytes of the body."""
+        if len(self._body) < MAX_BODY:
             self._body += data[:MAX_BODY]
 
     def on_message_complete(self) -> None:
@@ -263,13 +266,15 @@ class Connection(asyncio.BufferedProtocol):
         self._served += 1
         status = self._status
         now = self._loop.time()
+        said = Said(self._head[:_MOST_HEAD], bytes(self._body[:MAX_BODY]), exchange.request, self._owner.secrets)
         if status < _MULTIPLE_CHOICES:
-            answer = Answer(status=status, duration=now - exchange.started)
+            answer = Answer(status=status, duration=now - exchange.started, said=said)
         else:
             answer = Answer(
                 status=status,
                 detail=excerpt(self._body, exchange.request, self._owner.secrets),
                 retry_after=_retry_after(self._head),
+                said=said,
                 duration=now - exchange.started,
             )
         transport = self._transport

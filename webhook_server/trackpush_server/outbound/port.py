@@ -11,6 +11,7 @@ from typing import Protocol
 import msgspec
 
 from trackpush_api.routing import Destination, Egress
+from trackpush_server.outbound.answered import Said
 
 
 class Failure(StrEnum):
@@ -46,6 +47,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds from now, from a Retry-After header in either form."""
     duration: float = 0.0
     """Seconds from the start of the attempt, including the connection setup."""
+    said: Said | None = None
+    """The answer as it came; None without one."""
     is_permanent: bool = False
     """Whether every attempt fails in this way until the configuration changes."""
 

@@ -143,6 +143,8 @@ class Attempts:
     def _settle(self, lane: Lane, answer: Answer, *, current: bool) -> None:
         push, endpoint = lane.head, self._owner.endpoint
         push.tries += 1
+        if answer.said is not None and not push.erased:
+            self._hub.answers.add(self._owner.name, push.update_id, push.tries, answer.said)
         self._hub.observer.attempted(self._owner.name, policy.result_label(answer), answer.duration, push.trace)
         wall = self._hub.wall()
         if policy.judge(answer) is Verdict.DELIVERED:

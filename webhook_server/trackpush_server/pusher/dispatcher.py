@@ -14,6 +14,7 @@ from trackpush_server.journal.listener import JournalListener
 from trackpush_server.journal.model import Committed, PushState
 from trackpush_server.journal.ports import PushQueue
 from trackpush_server.journal.slots import Ownership, SingleOwner, SlotListener
+from trackpush_server.outbound.answered import ShownAnswer, show
 from trackpush_server.outbound.port import Transport
 from trackpush_server.pusher.budget import Budget
 from trackpush_server.pusher.channel import Channel
@@ -149,6 +150,7 @@ class Dispatcher:
 
     def void(self) -> None:
         """Forget everything known by update id: the journal lost commits, so it may assign the same ids again."""
+        self._hub.answers.clear()
         for channel in self._channels.values():
             channel.void()
 
@@ -195,7 +197,8 @@ class Dispatcher:
             channel.read_again()
 
     def forget(self, update_ids: frozenset[int]) -> None:
-        """Remove the pushes of erased updates."""
+        """Remove the pushes of erased updates, and the answers about them."""
+        self._hub.answers.forget(update_ids)
         for channel in self._channels.values():
             channel.forget(update_ids)
 
@@ -224,6 +227,11 @@ class Dispatcher:
         if channel is None:
             raise CannotTryError(f"PushConfig {push_config} is not in the served configuration")
         return await channel.try_now(update_id)
+
+    def answer(self, push_config: str, update_id: int, number: int) -> ShownAnswer | None:
+        """What the client answered to an attempt, if it is one of the newest of this process."""
+        said = self._hub.answers.get(push_config, update_id, number)
+        return None if said is None else show(said)
 
     def reopen(self, push_config: str) -> bool:
         """Send again to an endpoint that answered 410; returns whether it had."""

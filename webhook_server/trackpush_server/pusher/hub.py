@@ -11,6 +11,7 @@ from trackpush_server.pusher.budget import Budget
 from trackpush_server.pusher.flusher import Flusher
 from trackpush_server.pusher.observer import PushObserver
 from trackpush_server.pusher.reading import Reading
+from trackpush_server.pusher.recent_answers import RecentAnswers
 from trackpush_server.tracing.port import Tracing
 
 PAUSE = 0.2
@@ -36,6 +37,7 @@ class Hub:
     ownership: Ownership
     tracing: Tracing | None = None
     budget: Budget = field(default_factory=Budget)
+    answers: RecentAnswers = field(default_factory=RecentAnswers)
     owned: set[int] = field(default_factory=set)
     """Slots whose pushes this server may send: it holds them and does not hand them over."""
     stopping: bool = False

@@ -70,7 +70,7 @@ def preview(destination: Destination, content: PushContent, *, timestamp: int) -
     if content.replays:
         own += render.replay_header(content.replays).decode()
     secret = {name.lower() for name, _ in destination.headers} - _SHOWN
-    lines = (head + own).splitlines()[1:]
+    lines = (head + own).removesuffix("\r\n").split("\r\n")[1:]
     headers = [_header(line, secret) for line in lines]
     if destination.oauth2 is not None:
         headers.append(PreviewHeader("Authorization", f"Bearer {HIDDEN}", is_secret=True))

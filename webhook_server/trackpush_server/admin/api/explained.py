@@ -7,6 +7,7 @@ from trackpush_server.admin.api import shapes
 from trackpush_server.admin.desk import AdminServices
 from trackpush_server.journal.model import PushState
 from trackpush_server.journal.search import MOST_ROWS, PushDetail, PushPage, PushRow, Timeline, parse_cursor
+from trackpush_server.outbound.answered import ShownAnswer
 from trackpush_server.pusher.live import LivePush
 from trackpush_server.pusher.preview import PushContent, preview
 from trackpush_server.pusher.why import Explanation, explain
@@ -20,7 +21,17 @@ async def pushes(desk: AdminServices, page: PushPage, *, plain: bool) -> shapes.
 async def push_whole(desk: AdminServices, detail: PushDetail, *, plain: bool) -> shapes.PushWhole:
     """One push with all its data."""
     found = await whys(desk, [detail.push], plain=plain)
-    return shapes.push_whole(detail, found, _request(desk, detail) if plain else None, plain=plain)
+    request = _request(desk, detail) if plain else None
+    return shapes.push_whole(detail, found, request, plain=plain, answers=_answers(desk, detail) if plain else {})
+
+
+def _answers(desk: AdminServices, detail: PushDetail) -> dict[int, ShownAnswer]:
+    """What the client answered, by the number of the attempt, as far as it is in memory."""
+    position = parse_cursor(detail.push.cursor)
+    assert position is not None
+    name = detail.push.push_config
+    found = ((attempt.number, desk.answer(name, position[0], attempt.number)) for attempt in detail.attempts)
+    return {number: answer for number, answer in found if answer is not None}
 
 
 def _request(desk: AdminServices, detail: PushDetail) -> shapes.PushRequest | None:

@@ -14,6 +14,7 @@ from trackpush_aggregators.updates import rfc3339
 from trackpush_server.admin import masking
 from trackpush_server.journal.model import PushState
 from trackpush_server.journal.search import AttemptRow, PushDetail, PushPage, PushRow, Timeline, TimelineEntry
+from trackpush_server.outbound.answered import ShownAnswer
 from trackpush_server.pusher.preview import RequestPreview, curl
 from trackpush_server.pusher.why import FILTERED, Explanation, WhyCode
 
@@ -85,6 +86,21 @@ class Pushes(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Why the page is empty, if no push has the name of this client, PushConfig or account; with a similar name."""
 
 
+class AnswerHeader(msgspec.Struct, frozen=True, kw_only=True):
+    """One header of a client's answer."""
+
+    name: str
+    value: str
+
+
+class AttemptAnswer(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """What the client answered, without secrets."""
+
+    headers: tuple[AnswerHeader, ...]
+    excerpt: str | None
+    """The beginning of the text."""
+
+
 class Attempt(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """One attempt."""
 
@@ -93,6 +109,8 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     duration_ms: float
     http_status: int | None
     error: str | None
+    answer: AttemptAnswer | None = None
+    """Of the newest attempts of this process, in the view of one push with the role operate; otherwise null."""
 
 
 class RequestHeader(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -214,8 +232,14 @@ def pushes(page: PushPage, whys: Whys, *, plain: bool) -> Pushes:
     return Pushes(pushes=rows, older=page.older, newer=page.newer, hint=page.hint)
 
 
-def attempt(row: AttemptRow, *, plain: bool) -> Attempt:
+def attempt(row: AttemptRow, *, plain: bool, answer: ShownAnswer | None = None) -> Attempt:
+    headers = () if answer is None else answer.headers
     return Attempt(
+        answer=None
+        if answer is None or not plain
+        else AttemptAnswer(
+            headers=tuple(AnswerHeader(name=name, value=value) for name, value in headers), excerpt=answer.excerpt
+        ),
         number=row.number,
         started_at=rfc3339(row.started_at),
         duration_ms=round(row.duration_ms, 1),
@@ -237,12 +261,19 @@ def request(found: RequestPreview, *, sent_by: tuple[int, ...], certainty: str) 
     )
 
 
-def push_whole(detail: PushDetail, whys: Whys, shown: PushRequest | None, *, plain: bool) -> PushWhole:
+def push_whole(
+    detail: PushDetail,
+    whys: Whys,
+    shown: PushRequest | None,
+    *,
+    plain: bool,
+    answers: Mapping[int, ShownAnswer],
+) -> PushWhole:
     """One push with all its data."""
     notification, body = _decoded(detail.notification), _decoded(detail.body)
     return PushWhole(
         push=push(detail.push, whys[detail.push.push_id], plain=plain),
-        attempts=tuple(attempt(entry, plain=plain) for entry in detail.attempts),
+        attempts=tuple(attempt(entry, plain=plain, answer=answers.get(entry.number)) for entry in detail.attempts),
         notification=notification if plain else masking.notification(notification),
         body=body if plain else masking.body(body),
         request=shown if plain else None,
