@@ -6,12 +6,11 @@ import click
 import msgspec
 
 from trackpush_aggregators.catalog import CATALOG
-from trackpush_api.aggregators.profile import AggregatorProfile
+from trackpush_api.account_url import account_url
 from trackpush_api.compile import Compiled
 from trackpush_api.definitions import profiles
 from trackpush_api.plurals import counted
 from trackpush_api.problems import Severity
-from trackpush_api.routing import Account, ServerSettings
 from trackpush_cli.folder import compile_all, read_resources
 from trackpush_cli.output import say, say_json
 
@@ -46,10 +45,4 @@ def _urls(compiled: Compiled) -> dict[str, str]:
     if table is None:
         return {}
     known = profiles(table.server.definitions, CATALOG)
-    return {account.name: _url(table.server, account, known[account.aggregator]) for account in table.accounts}
-
-
-def _url(server: ServerSettings, account: Account, facts: AggregatorProfile) -> str:
-    """The URL to paste. It shows the place of a key that the URL contains, not the key."""
-    host = next((host.host for host in server.hosts if host.serves(account.aggregator)), "HOST")
-    return f"https://{host}{server.base_path}{facts.notify_path}"
+    return {account.name: account_url(table.server, known[account.aggregator]) for account in table.accounts}

@@ -307,3 +307,8 @@ async def test_exports_beyond_the_bound_are_refused(client: Client, monkeypatch:
     monkeypatch.setattr("trackpush_server.admin.api.exporting.MOST_AT_ONCE", 0)
     status, answer = await client.ask("/pushes/export")
     assert (status, "exports are running" in answer["detail"]) == (429, True)
+
+
+async def test_the_configuration_shows_the_url_to_paste_for_each_account(client: Client) -> None:
+    (found,) = (await client.get("/config"))["accounts"]
+    assert found["url"] == "https://HOST/rms/in/api/clickpost/notify"

@@ -11,8 +11,12 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from trackpush_aggregators.catalog import CATALOG
 from trackpush_aggregators.updates import rfc3339
-from trackpush_api.routing import Account, Destination, RoutingTable
+from trackpush_api.account_url import account_url
+from trackpush_api.aggregators.profile import AggregatorProfile
+from trackpush_api.definitions import profiles
+from trackpush_api.routing import Account, Destination, RoutingTable, ServerSettings
 from trackpush_server.config.watch import Report
 
 
@@ -42,6 +46,8 @@ class LoadedAccount(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     name: str
     aggregator: str
+    url: str
+    """To paste into the aggregator's panel. It shows the place of a key that the URL contains, not the key."""
     keys: int
     push_configs: tuple[str, ...]
     filtered: bool
@@ -108,9 +114,14 @@ def configuration(
         warnings=() if told is None else told.warnings,
         kept=() if told is None else told.kept,
         push_configs=tuple(_push_config(destination) for destination in destinations),
-        accounts=tuple(_account(account) for account in accounts),
+        accounts=() if table is None else _accounts(accounts, table.server),
         after=end,
     )
+
+
+def _accounts(accounts: Sequence[Account], server: ServerSettings) -> tuple[LoadedAccount, ...]:
+    known = profiles(server.definitions, CATALOG)
+    return tuple(_account(account, server, known.get(account.aggregator)) for account in accounts)
 
 
 def notice(report: Report | tuple[str, ...]) -> str:
@@ -154,10 +165,11 @@ def _push_config(destination: Destination) -> LoadedPushConfig:
     )
 
 
-def _account(account: Account) -> LoadedAccount:
+def _account(account: Account, server: ServerSettings, facts: AggregatorProfile | None) -> LoadedAccount:
     return LoadedAccount(
         name=account.name,
         aggregator=account.aggregator,
+        url="" if facts is None else account_url(server, facts),
         keys=len(account.key_digests),
         push_configs=account.destinations,
         filtered=account.statuses is not None,

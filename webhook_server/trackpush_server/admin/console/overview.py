@@ -7,6 +7,7 @@ import msgspec
 from aiohttp import web
 
 from trackpush_aggregators.catalog import CATALOG
+from trackpush_api.account_url import account_url
 from trackpush_api.definitions import profiles
 from trackpush_api.routing import RoutingTable
 from trackpush_server.admin.api.findings import findings
@@ -83,10 +84,8 @@ def first_steps(table: RoutingTable) -> list[FirstStep]:
     for account in table.accounts[:_MOST_STEPS]:
         facts = known.get(account.aggregator)
         if facts is not None:
-            host = next((host.host for host in server.hosts if host.serves(account.aggregator)), "HOST")
-            url = f"https://{host}{server.base_path}/{facts.path_segment}/notify"
-            shown = f"{url}/<its key>" if facts.key_in_url else url
-            steps.append(FirstStep(account=account.name, aggregator=account.aggregator, url=shown))
+            url = account_url(server, facts)
+            steps.append(FirstStep(account=account.name, aggregator=account.aggregator, url=url))
     return steps
 
 
