@@ -322,3 +322,19 @@ def _table(server: Server) -> RoutingTable | None:
 async def _next(sink: Sink, count: int) -> bytes:
     await until(lambda: len(sink.arrivals) >= count, seconds=60, what="the push")
     return sink.arrivals[count - 1].body
+
+
+@pytest.mark.parametrize("receivers", [0, 1])
+async def test_while_a_definition_can_not_be_loaded_a_post_to_its_url_is_sent_back(
+    tmp_path: Path, client: aiohttp.ClientSession, receivers: int
+) -> None:
+    source = HeldSource(table())
+    source.loaded = Loaded(table=table(), complete=False)
+    async with serving(tmp_path, source=source, receivers=receivers) as server:
+        assert (await post(client, server, body()))[0] == 503
+        async with client.get(url(server)) as answer:
+            assert answer.status == 404
+        async with client.post(f"http://{server.address}/elsewhere", data=body()) as answer:
+            assert answer.status == 404
+    async with serving(tmp_path / "complete", table(), receivers=receivers) as server:
+        assert (await post(client, server, body()))[0] == 404

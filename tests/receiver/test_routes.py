@@ -109,3 +109,24 @@ def test_a_definition_takes_no_path_of_a_built_in_aggregator() -> None:
     routes = Routes(ServerSettings(name="trackpush/main"), [definition])
 
     assert routes.find("127.0.0.1", "/rms/in/api/st/notify") == Route(Aggregator.SHIPROCKET)
+
+
+@every_row(
+    ("host", "path", "may"),
+    [
+        ("saas.increff.com", "/rms/in/api/parcelkit/notify", True),
+        ("saas.increff.com", "/rms/in/api/ParcelKit/notify/k-1/", True),
+        ("10.1.2.3:8080", "/rms/in/api/parcelkit/notify", True),
+        ("other.example", "/rms/in/api/parcelkit/notify", False),
+        ("saas.increff.com", "/rms/in/api/shipway/notify", False),
+        ("saas.increff.com", "/rms/in/api/parcelkit", False),
+        ("saas.increff.com", "/rms/in/api/parcelkit/notify/a/b", False),
+        ("saas.increff.com", "/in/api/parcelkit/notify", False),
+        ("saas.increff.com", "/rms/in/api/a/b/notify", False),
+        ("saas.increff.com", "/", False),
+    ],
+)
+def test_a_url_of_the_usual_form_may_be_that_of_an_aggregator_that_is_not_loaded(
+    host: str, path: str, *, may: bool
+) -> None:
+    assert ROUTES.may_be_missing(host, path) is may

@@ -143,3 +143,12 @@ def test_a_kept_account_keeps_the_definition_that_was_deleted_with_its_file_brok
     watched.write("account.yaml", ACCOUNT.replace("keys: [{", "kees: [{"))
     watched.now += 10 * GRACE
     assert served(watched.load()) == good
+
+
+def test_a_folder_whose_definition_was_never_good_is_incomplete(tmp_path: Path) -> None:
+    (tmp_path / "server.yaml").write_text(SERVER)
+    (tmp_path / "account.yaml").write_text(ACCOUNT)
+    started = Watched(tmp_path)
+    assert not started.load().complete, "the definition is missing"
+    assert not started.write("kit.yaml", DEFINITION.replace("when: DL", "when: DX")).complete
+    assert started.write("kit.yaml", DEFINITION).complete

@@ -218,6 +218,14 @@ INCOMPLETE_TABLE = _later(
 """Used instead of 401 while a part of the routing table is missing: after a 401 the aggregator may drop the update."""
 
 
+INCOMPLETE_ROUTES = _later(
+    "not_ready",
+    "No aggregator has this URL, but not all aggregators are loaded. Nothing was stored; send it again later.",
+    RETRY_UNAVAILABLE,
+)
+"""Used instead of 404 while a part of the routing table is missing."""
+
+
 MISSING_KEY = _later(
     "missing_key",
     "The key of this request is missing at the moment. Nothing was stored; send it again later.",

@@ -33,6 +33,7 @@ from trackpush_server.receiver.admission import Admission
 from trackpush_server.receiver.answers import Response
 from trackpush_server.receiver.body import RefusedBodyError
 from trackpush_server.receiver.credentials import presented_keys
+from trackpush_server.receiver.http_rules import RequestTarget
 from trackpush_server.receiver.identification import Head, Identification, Identified
 from trackpush_server.receiver.intake import intake_in_steps, new_unrecognised
 from trackpush_server.receiver.observer import ReceiverObserver
@@ -93,7 +94,9 @@ class Receiver:
                 target = http_rules.target_of(request)
                 route = serving.routes.find(target.host, target.path)
                 answer = http_rules.refusal(request, target.host) or (
-                    answers.NOT_FOUND if route is None else await self._answer(serving, route, target.query, request)
+                    self._unrouted(serving, target, request.method)
+                    if route is None
+                    else await self._answer(serving, route, target.query, request)
                 )
         except RefusedBodyError as refused:
             answer = refused.answer
@@ -111,6 +114,13 @@ class Receiver:
         if request.account is not None:
             self._observer.answered_account(request.account, answer)
         return answer
+
+    def _unrouted(self, serving: Serving, target: RequestTarget, method: str) -> Response:
+        """While a part of the routing table is missing, an unknown URL may be that of an aggregator in this part."""
+        if serving.complete or method != "POST" or not serving.routes.may_be_missing(target.host, target.path):
+            return answers.NOT_FOUND
+        self._observer.postponed_for_path()
+        return answers.INCOMPLETE_ROUTES
 
     async def _answer(self, serving: Serving, route: Route, query: str, request: Request) -> Response:
         method = request.method

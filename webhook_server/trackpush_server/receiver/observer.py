@@ -50,6 +50,10 @@ class ReceiverObserver(Protocol):
         """Called when a body with updates had no known key while the routing table is incomplete."""
         ...
 
+    def postponed_for_path(self) -> None:
+        """Called when a POST to an unknown URL came while the routing table is incomplete."""
+        ...
+
     def postponed_for_key(self, aggregator: AggregatorName) -> None:
         """Called when a body with updates had a key whose Secret was deleted less than a minute ago."""
         ...

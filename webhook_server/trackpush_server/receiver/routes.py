@@ -37,7 +37,8 @@ class Routes:
         segments |= {profile(aggregator).path_segment: aggregator for aggregator in Aggregator}
         self._exact = {f"{base}/{segment}/{_NOTIFY}": Route(aggregator) for segment, aggregator in segments.items()}
         self._by_segments = {_folded(_segments(path)): route.aggregator for path, route in self._exact.items()}
-        self._depth = len(_segments(base)) + 2
+        self._base = _folded(_segments(base))
+        self._depth = len(self._base) + 2
         self._all = frozenset(route.aggregator for route in self._exact.values())
         self._by_host = _by_host(settings.hosts, self._all)
         self._own_names = _own_names(settings.name)
@@ -53,6 +54,13 @@ class Routes:
         if route is None or route.aggregator not in self.served(host):
             return None
         return route
+
+    def may_be_missing(self, host: str, path: str) -> bool:
+        """Whether this may be the URL of an aggregator that is not loaded: BASE/ANY/notify on a host of the server."""
+        segments = _folded(_segments(path))
+        url, rest = segments[: self._depth], segments[self._depth :]
+        has_form = len(url) == self._depth and url[: len(self._base)] == self._base and url[-1] == _NOTIFY
+        return has_form and len(rest) <= 1 and url not in self._by_segments and self._is_named(_without_port(host))
 
     def served(self, host: str) -> frozenset[AggregatorName]:
         """The aggregators that post to this host.
@@ -71,7 +79,11 @@ class Routes:
         name = _without_port(host)
         if name in self._by_host:
             return self._by_host[name]
-        return self._all if not self._by_host or not name or self._is_own(name) else _NONE
+        return self._all if self._is_named(name) else _NONE
+
+    def _is_named(self, name: str) -> bool:
+        """Whether requests to this host are for this server."""
+        return name in self._by_host or not self._by_host or not name or self._is_own(name)
 
     def _is_own(self, name: str) -> bool:
         service = name.removesuffix(f".svc.{_CLUSTER_DOMAIN}").removesuffix(".svc")

@@ -223,6 +223,14 @@ class IngestTelemetry:
             "the key of the request isn't known, and a shard of the routing table could not be read: repair the shard",
         )
 
+    def postponed_for_path(self) -> None:
+        """Log that a POST to an unknown URL was answered with 503, throttled."""
+        reason = (
+            "no aggregator has the URL of the request, and an AggregatorDefinition or another part of the routing table"
+            " could not be loaded: correct what routing_parts_refused lists"
+        )
+        self._postpone(None, reason)
+
     def postponed_for_key(self, aggregator: AggregatorName) -> None:
         """Log that an update was answered with 503 because its key is missing, throttled."""
         reason = (
@@ -231,10 +239,10 @@ class IngestTelemetry:
         )
         self._postpone(aggregator, reason)
 
-    def _postpone(self, aggregator: AggregatorName, reason: str) -> None:
+    def _postpone(self, aggregator: AggregatorName | None, reason: str) -> None:
         held_back = self._throttle.allow(f"postponed {aggregator}")
         if held_back is not None:
-            _log.warning("request_postponed", aggregator=slug_of(aggregator), reason=reason, held_back=held_back)
+            _log.warning("request_postponed", aggregator=self._label(aggregator), reason=reason, held_back=held_back)
 
     def failed(self, reference: str, error: BaseException) -> None:
         """Log where the error was raised, without its message, which may contain parts of a body."""
