@@ -89,6 +89,7 @@ def test_every_source_of_problems_is_a_finding_and_errors_come_first() -> None:
             silent("acme/st"),
             AccountActivity(name="acme/xpressbees", aggregator="xpressbees", state="receiving", last_update=5),
         ),
+        died={"acme/oms": 1, "old/done": 2},
         inbox=(InboxCount(account="acme/shipway", entries=2, bytes=9, oldest_received_at=0),),
     )
 
@@ -104,6 +105,7 @@ def test_every_source_of_problems_is_a_finding_and_errors_come_first() -> None:
         ("error", "AggregatorWebhook", "acme/st", "Silent"),
         ("error", "WebhookServer", "trackpush/main", "BrokenConfig"),
         ("warning", "WebhookServer", "trackpush/main", "ConfigWarning"),
+        ("warning", "PushConfig", "old/done", "PushesDied"),
         ("warning", "AggregatorWebhook", "acme/shipway", "Unrecognised"),
         ("warning", "Aggregator", "Clickpost", "UnknownCodes"),
     ]
@@ -115,6 +117,7 @@ def test_every_source_of_problems_is_a_finding_and_errors_come_first() -> None:
         "acme/clickpost", "acme/st", "acme/shipway", "acme/xpressbees",
     ]  # fmt: skip
     assert found.findings[-1].message.startswith("3 updates with 2 different codes became UNKNOWN")
+    assert found.findings[9].message.startswith("2 pushes died in the last 24 hours; dead now: 3.")
     assert found.findings[-1].since == "1970-01-01T00:00:01Z"
     assert [(queue.push_config, queue.oldest_seconds) for queue in found.queues] == [
         ("old/oms", 9.0),
@@ -143,8 +146,7 @@ async def test_a_journal_that_cannot_be_read_is_a_finding_and_the_others_stay(
         raise JournalUnavailableError("the file is damaged")
 
     async with serving(tmp_path) as server, aiohttp.ClientSession() as session:
-        monkeypatch.setattr(server._journal.search, "counts", fail)
-        monkeypatch.setattr(server._telemetry.sampler, "_counted_at", float("-inf"))
+        monkeypatch.setattr(server._telemetry.sampler, "counts", fail)
         async with session.get(f"http://{server.admin_address}/api/v1/findings") as answer:
             found = await answer.json()
         result = await invoked("status", "--admin", server.admin_address)

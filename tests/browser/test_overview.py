@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import expect
 
-from browser.conftest import TOKENS, Desk
+from browser.conftest import REJECTED, SHIPMENTS, STORY, TOKENS, Desk
 from browser.rig import browser
 from support.serving import HeldSource, account, serving, table
 from support.sink import open_sink
@@ -47,6 +47,29 @@ async def test_failing_clients_come_first_with_reason_and_since(desk: Desk) -> N
         await expect(first.locator("td[data-label=Reason]")).to_contain_text("HTTP 503")
         await expect(first.locator("td[data-label^=Since] time")).to_have_count(1)
         await expect(page.locator("tbody tr").last).to_contain_text("delivering")
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 1280), ("light", 375)])
+async def test_rates_and_what_died_show_in_each_theme_and_on_a_phone(
+    desk: Desk, scheme: Any, width: int, screenshots: Path
+) -> None:
+    updates, died = SHIPMENTS * len(STORY), len(REJECTED) * len(STORY)
+    async with desk.person(path="/console/", scheme=scheme, width=width) as page:
+        acme = page.get_by_role("region", name="Rates: Clients").locator("tbody tr", has_text="acme")
+        for label, least in (("Received 7 d", updates), ("Delivered 24 h", updates - died), ("Dead 24 h", died)):
+            shown = await acme.locator(f"td[data-label='{label}']").text_content()
+            assert int(str(shown)) >= least, label
+        clickpost = page.get_by_role("region", name="Updates by aggregator").locator("tbody tr", has_text="Clickpost")
+        await expect(clickpost.locator("td[data-label='Share 7 d']")).to_have_text("100 %")
+        delivered = page.get_by_role("region", name="Updates by status").locator("tbody tr", has_text="DELIVERED")
+        assert int(str(await delivered.locator("td[data-label='24 h']").text_content())) >= SHIPMENTS
+        finding = page.locator(".findings tbody tr", has_text="PushesDied")
+        await expect(finding).to_contain_text(f"{died} pushes died in the last 24 hours; dead now: {died}.")
+        assert await page.evaluate(ACCESSIBLE) == []
+        assert await page.evaluate("document.documentElement.scrollWidth") <= width
+        await page.screenshot(path=screenshots / f"overview-{scheme}-{width}.png", full_page=True)
+        await finding.get_by_role("link").click()
+        await expect(page.locator("tbody tr")).to_have_count(died)
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")

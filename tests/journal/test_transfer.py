@@ -25,6 +25,7 @@ from trackpush_server.journal.copying.move import CopyProgress, move
 from trackpush_server.journal.copying.records import Tally, TransferError, UnscopedRecords, UpdateRecord
 from trackpush_server.journal.model import NewAudit, NewPush, PushState, Selection, StoredPush, Subject
 from trackpush_server.journal.postgres.copying import PostgresSource, PostgresTarget
+from trackpush_server.journal.rollups import NewTally, RollupSubject, Tallied
 from trackpush_server.journal.sqlite import schema
 from trackpush_server.journal.sqlite.copying import RETIRED, SqliteSource, SqliteTarget
 from trackpush_server.journal.sqlite.lock import FolderLock
@@ -67,6 +68,15 @@ async def fill(folder: Path, *, shipments: int = 30) -> None:
             await opened.journal.updates.keep([unrecognised(body)])
         for uid in ("u-1", "u-2"):
             await opened.journal.tenants.bind({"gone": (Tenant(uid=uid),)})
+        tallies = [
+            NewTally(subject=subject, name=name, tallied=Tallied(received=3, delivered=2, failed=1, dead=1))
+            for subject, name in (
+                (RollupSubject.ACCOUNT, "acme/clickpost"),
+                (RollupSubject.PUSH_CONFIG, "acme/oms"),
+                (RollupSubject.STATUS, "Clickpost/DELIVERED"),
+            )
+        ]
+        await opened.journal.rollups.add(tallies, at=NOW)
         await opened.journal.last_updates.serve(["acme/clickpost", "zen/never-sent"], now=NOW + 7, again=False)
         for now in (NOW, NOW + 3_600_000):
             await opened.journal.last_updates.listen(now=now)
@@ -147,6 +157,7 @@ async def test_there_and_back_everything_is_as_it_was(tmp_path: Path, postgres_d
         "tenants": 2,
         "last_updates": 2,
         "listening": 1,
+        "rollups": 3,
     }
     assert told[-1] == CopyProgress(step="compared", updates=len(updates), total=len(updates))
     assert await everything(PostgresSource(postgres_dsn)) == (without_nul(updates), rest)

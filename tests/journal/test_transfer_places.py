@@ -23,6 +23,7 @@ from trackpush_server.journal.copying.records import (
     LastUpdateRecord,
     ListeningRecord,
     PushRecord,
+    RollupRecord,
     TenantRecord,
     TransferError,
     UnscopedRecords,
@@ -284,6 +285,7 @@ DERIVED = {
     "tenants": set(),
     "last_updates": {"account_id"},
     "listening": {"one"},
+    "rollups": {"number", "label"},
 }
 """Columns of copied tables that the copy makes itself: ids, and in PostgreSQL the last attempt in the push's row."""
 OTHER_TABLES = {
@@ -305,8 +307,9 @@ RECORDS = {
     "tenants": TenantRecord,
     "last_updates": LastUpdateRecord,
     "listening": ListeningRecord,
+    "rollups": RollupRecord,
 }
-NAMES = {"updates": {"account", "pushes", "attempts"}, "last_updates": {"account"}}
+NAMES = {"updates": {"account", "pushes", "attempts"}, "last_updates": {"account"}, "rollups": {"name"}}
 """Fields of records that are numbers in the tables, or records of other tables; of others it is the PushConfig."""
 
 

@@ -42,6 +42,9 @@ class Seen(msgspec.Struct):
         del seconds, trace
         self.attempts.append((push_config, result))
 
+    def expired(self, push_config: str, number: int) -> None:
+        del push_config, number
+
     def ended(self, push_config: str, state: str, age_seconds: float, trace: str | None = None) -> None:
         """Record the call."""
         del age_seconds, trace

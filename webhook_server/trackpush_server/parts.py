@@ -158,6 +158,7 @@ def admin_services(
         test_pushes=SamplePushes(lambda: tables.table),
         windows=telemetry.windows,
         sampler=telemetry.sampler,
+        rollups=telemetry.rollups,
         tail=telemetry.tail,
         channels=dispatcher.snapshot,
         live=dispatcher.live,

@@ -98,6 +98,8 @@ class Server:
         self._journal.subscribe(self._dispatcher.listener)
         self._journal.subscribe(self._telemetry.journal.listener)
         self._journal.subscribe(self._silence.listener)
+        self._telemetry.rollups.wall = self._store.wall
+        self._telemetry.rollups.table = lambda: self._tables.table
         self._store.on_lost_commits(self._tables.lost_commits)
         self._status = ServerStatus(
             store=self._store,
@@ -169,6 +171,7 @@ class Server:
         for part in (
             parts.opened_journal(self._journal, options),
             parts.released_at_the_end(self._ownership, self._journal.pushes),
+            self._telemetry.rollups.running(),
             self._dispatcher.running(options.drain_grace),
             self._operations.running(),
             self._silence.running(),

@@ -24,6 +24,7 @@ from trackpush_server.outbound.answered import ShownAnswer
 from trackpush_server.pusher.live import LivePush
 from trackpush_server.pusher.observer import ChannelSnapshot
 from trackpush_server.silence.activity import AccountActivity
+from trackpush_server.telemetry.rollups import RollupCounts
 from trackpush_server.telemetry.sampler import Sampler
 from trackpush_server.telemetry.tail import Tail
 from trackpush_server.telemetry.unknown_codes import CodeCounts
@@ -51,6 +52,7 @@ class AdminServices:
     test_pushes: SamplePushes
     windows: Windows
     sampler: Sampler
+    rollups: RollupCounts
     tail: Tail
     channels: Callable[[], tuple[ChannelSnapshot, ...]]
     live: LiveLookup

@@ -4,7 +4,7 @@ A finding is an error if somebody must act, and a warning otherwise. Findings co
 endpoint's response, so that the role view may read them.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import groupby
 from operator import attrgetter
@@ -20,6 +20,7 @@ from trackpush_server.admin.health import Readiness
 from trackpush_server.admin.undelivered import Failing, RefusedAccount, Undelivered
 from trackpush_server.config.watch import Report
 from trackpush_server.journal.inbox import InboxCount
+from trackpush_server.journal.search import MOST_COUNTED
 from trackpush_server.silence.activity import AccountActivity
 from trackpush_server.telemetry.unknown_codes import CodeCounts, UnknownCode
 
@@ -38,8 +39,10 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True):
     waiting: tuple[Waiting, ...] = ()
     inbox: tuple[InboxCount, ...] = ()
     activity: tuple[AccountActivity, ...] = ()
+    died: Mapping[str, int] = {}
+    """Number of pushes that died within the last day, by PushConfig."""
     unread: str | None = None
-    """Why the journal could not be read; then ``waiting`` and ``inbox`` are empty."""
+    """Why the journal could not be read; then ``waiting``, ``inbox`` and ``died`` are empty."""
 
 
 def server_findings(seen: Observed) -> ServerFindings:
@@ -70,6 +73,7 @@ def _all(seen: Observed, server: str) -> Iterator[StatusFinding]:
     yield from (_refused(account) for account in seen.undelivered.refused_accounts if account.in_a_row >= _REFUSALS)
     yield from _silent(seen)
     yield from _configuration(server, seen.report)
+    yield from (_died(entry, seen.died[entry.push_config]) for entry in seen.waiting if _is_new(entry, seen.died))
     yield from (_unrecognised(count) for count in seen.inbox)
     yield from _unknown_codes(seen.unknown)
 
@@ -131,6 +135,28 @@ def _silent(seen: Observed) -> Iterator[StatusFinding]:
             since=rfc3339(account.silent_since),
             message=f"its aggregator {last}, and spec.expectEvery has passed: look into the aggregator's panel",
         )
+
+
+def _is_new(entry: Waiting, died: Mapping[str, int]) -> bool:
+    """Whether it has dead pushes, some of which died within the last day."""
+    return entry.dead > 0 and entry.push_config in died
+
+
+def _died(entry: Waiting, number: int) -> StatusFinding:
+    dead = f"{entry.dead} or more" if entry.dead >= MOST_COUNTED else str(entry.dead)
+    return StatusFinding(
+        severity="warning",
+        kind="PushConfig",
+        name=entry.push_config,
+        condition="Delivering",
+        reason="PushesDied",
+        message=f"{_pushes(number)} died in the last 24 hours; dead now: {dead}."
+        f" See them: trackpush pushes list --push-config {entry.push_config} --state dead",
+    )
+
+
+def _pushes(number: int) -> str:
+    return "1 push" if number == 1 else f"{number} pushes"
 
 
 def _unrecognised(count: InboxCount) -> StatusFinding:

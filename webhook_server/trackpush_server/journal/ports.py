@@ -40,6 +40,7 @@ from trackpush_server.journal.model import (
     Trimmed,
     Unpushed,
 )
+from trackpush_server.journal.rollups import NewTally
 from trackpush_server.journal.search import JournalSearch
 
 
@@ -257,6 +258,28 @@ class LastUpdateStore(Protocol):
         ...
 
 
+class RollupStore(Protocol):
+    """Counts of updates and pushes by the hour. `JournalSearch.rollups` reads them."""
+
+    async def add(self, tallies: Sequence[NewTally], *, at: int) -> None:
+        """Add these numbers to the bucket that starts at ``at``; returns when they are on disk.
+
+        Each pair of subject and name occurs once. Leaves out accounts and PushConfigs that the journal does not know.
+
+        Raises:
+            JournalUnavailableError: they could not be stored; over a network it may be unknown whether they are.
+        """
+        ...
+
+    async def merge(self, *, now: int) -> None:
+        """Merge rows that nobody needs by the hour any more, and delete old ones.
+
+        Raises:
+            JournalUnavailableError: nothing was merged.
+        """
+        ...
+
+
 class AuditLog(Protocol):
     """Stores operators' actions."""
 
@@ -349,6 +372,11 @@ class Journal(JournalStatus, Protocol):
     @property
     def last_updates(self) -> LastUpdateStore:
         """For the silence watch."""
+        ...
+
+    @property
+    def rollups(self) -> RollupStore:
+        """For `RollupCounts`."""
         ...
 
     @property

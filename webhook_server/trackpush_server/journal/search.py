@@ -14,6 +14,7 @@ import msgspec
 
 from trackpush_server.journal.inbox import InboxCount, InboxEntry, InboxPage, InboxQuery
 from trackpush_server.journal.model import AuditRow, PushState
+from trackpush_server.journal.rollups import TallyRow
 
 MOST_ROWS = 1000
 """The largest page."""
@@ -252,6 +253,10 @@ class JournalSearch(Protocol):
 
     async def show_unrecognised(self, key: bytes) -> InboxEntry | None:
         """One unrecognised body; None if it isn't stored."""
+        ...
+
+    async def rollups(self, *, now: int) -> tuple[TallyRow, ...]:
+        """Counts of each account, PushConfig, and aggregator with status, over the last day and week before ``now``."""
         ...
 
     async def count_unrecognised(self) -> tuple[InboxCount, ...]:

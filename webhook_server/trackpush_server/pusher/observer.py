@@ -29,6 +29,10 @@ class PushObserver(Protocol):
         """
         ...
 
+    def expired(self, push_config: str, number: int) -> None:
+        """Called when ``number`` pushes on disk, which are not in memory, became dead because they were too old."""
+        ...
+
     def recorded(self, key: bytes, shipment: str, outcome: Outcome) -> None:
         """Called when an outcome is passed to the journal; ``key`` is the key of the push's update."""
         ...

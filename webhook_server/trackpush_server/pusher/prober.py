@@ -94,7 +94,8 @@ class Prober:
     async def _run_expiry(self, received_before: int) -> None:
         journal = self._hub.journal
         try:
-            await journal.expire(self._owner.name, received_before=received_before, limit=_EXPIRE_AT_ONCE)
+            number = await journal.expire(self._owner.name, received_before=received_before, limit=_EXPIRE_AT_ONCE)
+            self._hub.observer.expired(self._owner.name, number)
         except JournalUnavailableError:
             pass  # the next probe tries again
         finally:

@@ -26,6 +26,7 @@ from trackpush_server.telemetry.leases import LeaseTelemetry
 from trackpush_server.telemetry.pending import Pending
 from trackpush_server.telemetry.push import PushTelemetry
 from trackpush_server.telemetry.queues import QueueTelemetry
+from trackpush_server.telemetry.rollups import RollupCounts
 from trackpush_server.telemetry.routing import RoutingTelemetry
 from trackpush_server.telemetry.sampler import Sampler
 from trackpush_server.telemetry.storage import JournalTelemetry
@@ -68,7 +69,8 @@ class Telemetry:
         self.windows = Windows()
         self.tail = Tail()
         self.sampler = Sampler(journal.search, self.windows)
-        self.watching = Watching(self.push, self.windows, self.tail)
+        self.rollups = RollupCounts(journal.rollups, journal.search)
+        self.watching = Watching(self.push, self.windows, self.tail, self.rollups)
         """The dispatcher's observer."""
         self.wrong_tokens = Counter(
             "trackpush_admin_wrong_tokens",

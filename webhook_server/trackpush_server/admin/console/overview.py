@@ -1,6 +1,6 @@
 """The first page: what is wrong now, the queues, and for a fresh server what to do next. docs/overview.md."""
 
-from datetime import datetime
+import sys
 from urllib.parse import quote, urlencode
 
 import msgspec
@@ -12,14 +12,16 @@ from trackpush_api.definitions import profiles
 from trackpush_api.routing import RoutingTable
 from trackpush_server.admin.api.findings import findings
 from trackpush_server.admin.console.links import see
-from trackpush_server.admin.console.templating import duration, page
+from trackpush_server.admin.console.templating import page
 from trackpush_server.admin.desk import AdminServices
 from trackpush_server.admin.finding import ServerFindings, StatusFinding
+from trackpush_server.admin.rates import Rates, busiest, rates
 from trackpush_server.journal.model import JournalUnavailableError
 from trackpush_server.journal.search import PushQuery
 
 _MOST_FINDINGS = 100
 _MOST_QUEUES = 10
+_MOST_CLIENTS = 20
 _MOST_STEPS = 10
 
 
@@ -28,8 +30,6 @@ class FindingRow(msgspec.Struct, frozen=True, kw_only=True):
 
     finding: StatusFinding
     link: str | None
-    ago: str
-    """Age of the problem; empty if its start is unknown."""
 
 
 class FirstStep(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,20 +51,31 @@ class OverviewPage:
         if request.query:  # this was the address of the search
             return see(f"/console/search?{urlencode(request.query)}")
         found = await findings(self._desk)
-        now = self._desk.wall()
         table = self._desk.table()
         fresh = await self._is_fresh(found)
+        counted = None if fresh else await self._rates()
         context = {
             "found": found,
-            "rows": [_row(finding, now) for finding in found.findings[:_MOST_FINDINGS]],
+            "rows": [
+                FindingRow(finding=finding, link=finding_link(finding)) for finding in found.findings[:_MOST_FINDINGS]
+            ],
             "more": max(0, len(found.findings) - _MOST_FINDINGS),
             "errors": sum(finding.severity == "error" for finding in found.findings),
             "queues": found.queues[:_MOST_QUEUES],
+            "rates": counted,
+            "busiest": () if counted is None else busiest(counted.clients, _MOST_CLIENTS),
             "fresh": fresh,
             "accounts": 0 if table is None else len(table.accounts),
             "steps": first_steps(table) if fresh and table is not None else [],
         }
         return page(request, "overview.html", context, active="overview")
+
+    async def _rates(self) -> Rates | None:
+        """The rates of all clients; None if the journal can't be read, which is a finding."""
+        try:
+            return rates(await self._desk.rollups.sums(), now=self._desk.wall(), limit=sys.maxsize)
+        except JournalUnavailableError:
+            return None
 
     async def _is_fresh(self, found: ServerFindings) -> bool:
         """Whether the journal has no push at all; a journal that can't be read is not fresh."""
@@ -91,21 +102,13 @@ def first_steps(table: RoutingTable) -> list[FirstStep]:
 
 def finding_link(finding: StatusFinding) -> str | None:
     """The page with the details of a finding."""
-    client = quote(finding.name.partition("/")[0], safe="")
-    match finding.kind, finding.condition:
-        case "PushConfig", _:
-            return f"/console/clients/{client}"
-        case "Aggregator", _:
-            return f"/console/aggregators/{quote(finding.name, safe='')}"
-        case "AggregatorWebhook", _:
-            return f"/console/config?{urlencode({'client': finding.name.partition('/')[0]})}"
-        case _, "Programmed":
-            return "/console/config"
-        case _:
-            return None
-
-
-def _row(finding: StatusFinding, now: float) -> FindingRow:
-    since = None if finding.since is None else datetime.fromisoformat(finding.since).timestamp()
-    ago = "" if since is None else f"{duration(round(max(1.0, now - since)))} ago"
-    return FindingRow(finding=finding, link=finding_link(finding), ago=ago)
+    namespace = finding.name.partition("/")[0]
+    client = f"/console/clients/{quote(namespace, safe='')}"
+    found = {
+        ("PushConfig", "PushesDied"): f"/console/dead?{urlencode({'pushConfig': finding.name})}",
+        ("AggregatorWebhook", "Unrecognised"): f"/console/config?{urlencode({'client': namespace})}",
+        ("WebhookServer", "BrokenConfig"): "/console/config",
+        ("WebhookServer", "ConfigWarning"): "/console/config",
+        ("Aggregator", "UnknownCodes"): f"/console/aggregators/{quote(finding.name, safe='')}",
+    }
+    return found.get((finding.kind, finding.reason), None if finding.kind == "WebhookServer" else client)

@@ -129,6 +129,18 @@ class ListeningRecord(msgspec.Struct, frozen=True, array_like=True):
     pause_to: int
 
 
+class RollupRecord(msgspec.Struct, frozen=True, array_like=True):
+    """Counts of one bucket of time; ``name`` as in `trackpush_server.journal.rollups.RollupSubject`."""
+
+    at: int
+    subject: int
+    name: str
+    received: int
+    delivered: int
+    failed: int
+    dead: int
+
+
 class UnscopedRecords(msgspec.Struct, frozen=True, kw_only=True):
     """The records that do not belong to an update, in the order written."""
 
@@ -139,6 +151,7 @@ class UnscopedRecords(msgspec.Struct, frozen=True, kw_only=True):
     last_updates: tuple[LastUpdateRecord, ...] = ()
     listening: tuple[ListeningRecord, ...] = ()
     """At most one."""
+    rollups: tuple[RollupRecord, ...] = ()
 
 
 class Tally:
@@ -149,7 +162,7 @@ class Tally:
             name: hashlib.sha256()
             for name in (
                 "updates", "pushes", "attempts", "erasures", "audits", "unrecognised", "tenants", "last_updates",
-                "listening",
+                "listening", "rollups",
             )
         }  # fmt: skip
         self._counts = dict.fromkeys(self._digests, 0)
@@ -167,6 +180,7 @@ class Tally:
         self._add("tenants", rest.tenants)
         self._add("last_updates", rest.last_updates)
         self._add("listening", rest.listening)
+        self._add("rollups", rest.rollups)
 
     def _add(self, table: str, records: Iterable[object]) -> None:
         for record in records:

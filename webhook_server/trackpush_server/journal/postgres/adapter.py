@@ -19,6 +19,7 @@ from trackpush_server.journal.postgres.pool import Pool
 from trackpush_server.journal.postgres.reencryption import PostgresReencryption
 from trackpush_server.journal.postgres.replays import PostgresReplays
 from trackpush_server.journal.postgres.retention import PostgresRetention
+from trackpush_server.journal.postgres.rollups import PostgresRollups
 from trackpush_server.journal.postgres.search import PostgresSearch
 from trackpush_server.journal.postgres.session import Connector
 from trackpush_server.journal.postgres.tenants import PostgresTenants
@@ -68,6 +69,7 @@ class PostgresJournal:
         self.retention = PostgresRetention(access)
         self.tenants = PostgresTenants(access)
         self.last_updates = PostgresLastUpdates(access)
+        self.rollups = PostgresRollups(access)
         self.audit = PostgresAuditLog(access)
         self.search = PostgresSearch(access.pool, access.sealer)
 

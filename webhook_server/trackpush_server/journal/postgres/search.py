@@ -14,9 +14,10 @@ from trackpush_server.journal.inbox import InboxCount, InboxEntry, InboxPage, In
 from trackpush_server.journal.model import AuditRow, PushState
 from trackpush_server.journal.named_sql import load
 from trackpush_server.journal.pagination import Bounds, Walk, Walking
-from trackpush_server.journal.postgres import inbox
+from trackpush_server.journal.postgres import inbox, rollups
 from trackpush_server.journal.postgres.pool import Pool
 from trackpush_server.journal.postgres.session import Session
+from trackpush_server.journal.rollups import TallyRow
 from trackpush_server.journal.row_mapping import (
     FoundPush,
     FoundUpdate,
@@ -134,6 +135,9 @@ class PostgresSearch:
 
     async def show_unrecognised(self, key: bytes) -> InboxEntry | None:
         return await inbox.show(self._pool, self._sealer, key)
+
+    async def rollups(self, *, now: int) -> tuple[TallyRow, ...]:
+        return await rollups.read(self._pool, now)
 
     async def count_unrecognised(self) -> tuple[InboxCount, ...]:
         return await inbox.counts(self._pool)

@@ -22,6 +22,7 @@ from trackpush_server.journal.sqlite.proof import WriteProof
 from trackpush_server.journal.sqlite.reencryption import SqliteReencryption
 from trackpush_server.journal.sqlite.replays import SqliteReplays
 from trackpush_server.journal.sqlite.retention import SqliteRetention
+from trackpush_server.journal.sqlite.rollups import SqliteRollups
 from trackpush_server.journal.sqlite.scrub import FileScrubber
 from trackpush_server.journal.sqlite.search import SqliteSearch
 from trackpush_server.journal.sqlite.tenants import SqliteTenants
@@ -60,6 +61,7 @@ class SqliteJournal:
         self.retention = SqliteRetention(access)
         self.tenants = SqliteTenants(access)
         self.last_updates = SqliteLastUpdates(access)
+        self.rollups = SqliteRollups(access)
         self.audit = SqliteAuditLog(access)
         self.search = SqliteSearch(folder, self._sealer)
 

@@ -22,6 +22,7 @@ from trackpush_server.journal.copying.records import (
     LastUpdateRecord,
     ListeningRecord,
     PushRecord,
+    RollupRecord,
     TenantRecord,
     TransferError,
     UnscopedRecords,
@@ -30,6 +31,7 @@ from trackpush_server.journal.copying.records import (
 )
 from trackpush_server.journal.migrations import NewerSchemaError
 from trackpush_server.journal.named_sql import load
+from trackpush_server.journal.rollups import RollupSubject
 from trackpush_server.journal.sqlite import schema
 from trackpush_server.journal.sqlite.connection import (
     SqliteConnection,
@@ -42,6 +44,7 @@ from trackpush_server.journal.sqlite.folder import FILE_NAME, LOCK, NOTE, PART, 
 from trackpush_server.journal.sqlite.indexing import ID_OF_KEY, store_all_terms
 from trackpush_server.journal.sqlite.last_updates import SQL as LAST_UPDATES
 from trackpush_server.journal.sqlite.lock import FolderLock
+from trackpush_server.journal.sqlite.rollups import SQL as ROLLUPS
 from trackpush_server.journal.sqlite.tenants import SQL as TENANTS
 
 _SQL: Final = load("trackpush_server.journal.sqlite.sql", "copying")
@@ -97,6 +100,7 @@ class SqliteReading:
             ),
             last_updates=tuple(LastUpdateRecord(*row) for row in self._connection.execute(LAST_UPDATES["all"])),
             listening=tuple(ListeningRecord(*row) for row in self._connection.execute(LAST_UPDATES["listening"])),
+            rollups=tuple(RollupRecord(*row) for row in self._connection.execute(ROLLUPS["all"])),
         )
 
 
@@ -241,6 +245,8 @@ class SqliteTarget:
             self._connection.executemany(LAST_UPDATES["add"], times)
             self._connection.execute(LAST_UPDATES["stop_listening"])
             self._connection.executemany(LAST_UPDATES["listen"], [_fields(entry) for entry in rest.listening])
+            self._connection.execute(ROLLUPS["empty"])
+            self._connection.executemany(ROLLUPS["fill"], [self._rollup(entry) for entry in rest.rollups])
         with _told(self._folder / PART):
             store_all_terms(self._connection)
 
@@ -275,6 +281,14 @@ class SqliteTarget:
                 self._connection.execute("ROLLBACK")
                 raise
             self._connection.execute("COMMIT")
+
+    def _rollup(self, record: RollupRecord) -> Sequence[Any]:
+        at, subject, name, *counts = _fields(record)
+        return (
+            (at, subject, 0, name, *counts)
+            if subject == RollupSubject.STATUS
+            else (at, subject, self._name(name), "", *counts)
+        )
 
     def _insert(self, statement: str, rows: Iterable[Sequence[Any]]) -> None:
         self._connection.executemany(_SQL[statement], list(rows))

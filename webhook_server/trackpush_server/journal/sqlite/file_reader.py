@@ -15,6 +15,7 @@ from trackpush_server.ids import parse_push_id, push_config_tag
 from trackpush_server.journal import pagination
 from trackpush_server.journal.inbox import InboxCount, InboxEntry, InboxPage, InboxQuery
 from trackpush_server.journal.model import AuditRow, JournalUnavailableError, PushState
+from trackpush_server.journal.rollups import TallyRow
 from trackpush_server.journal.row_mapping import FoundUpdate, Names, push_row, timeline_entry
 from trackpush_server.journal.sealing import Sealer
 from trackpush_server.journal.search import (
@@ -32,7 +33,7 @@ from trackpush_server.journal.search import (
     TimelinePush,
     checked_limit,
 )
-from trackpush_server.journal.sqlite import inbox, search_rows
+from trackpush_server.journal.sqlite import inbox, rollups, search_rows
 from trackpush_server.journal.sqlite.connection import SqliteConnection, SqliteError, open_outside_reader
 from trackpush_server.journal.sqlite.explain import explain_read
 from trackpush_server.journal.sqlite.folder import FILE_NAME
@@ -113,6 +114,10 @@ class JournalReader:
     def show_unrecognised(self, key: bytes) -> InboxEntry | None:
         with self._reading() as connection:
             return inbox.show(connection, self._sealer, key)
+
+    def rollups(self, *, now: int) -> tuple[TallyRow, ...]:
+        with self._reading() as connection:
+            return rollups.read(connection, now)
 
     def count_unrecognised(self) -> tuple[InboxCount, ...]:
         with self._reading() as connection:

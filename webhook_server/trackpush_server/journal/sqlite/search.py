@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from trackpush_server.journal.inbox import InboxCount, InboxEntry, InboxPage, InboxQuery
 from trackpush_server.journal.model import AuditRow, JournalUnavailableError
+from trackpush_server.journal.rollups import TallyRow
 from trackpush_server.journal.sealing import Sealer
 from trackpush_server.journal.search import PushDetail, PushPage, PushQuery, QueueCount, ShipmentQuery, Timeline
 from trackpush_server.journal.sqlite.file_reader import JournalReader
@@ -48,6 +49,9 @@ class SqliteSearch:
 
     async def show_unrecognised(self, key: bytes) -> InboxEntry | None:
         return await self._read(lambda reader: reader.show_unrecognised(key))
+
+    async def rollups(self, *, now: int) -> tuple[TallyRow, ...]:
+        return await self._read(lambda reader: reader.rollups(now=now))
 
     async def count_unrecognised(self) -> tuple[InboxCount, ...]:
         return await self._read(lambda reader: reader.count_unrecognised())

@@ -13,6 +13,7 @@ from trackpush_server.journal.copying.records import (
     LastUpdateRecord,
     ListeningRecord,
     PushRecord,
+    RollupRecord,
     TenantRecord,
     UnscopedRecords,
     UpdateRecord,
@@ -20,6 +21,7 @@ from trackpush_server.journal.copying.records import (
 )
 from trackpush_server.journal.postgres.copying.database import SQL, explained
 from trackpush_server.journal.postgres.last_updates import SQL as LAST_UPDATES
+from trackpush_server.journal.postgres.rollups import SQL as ROLLUPS
 from trackpush_server.journal.postgres.tenants import SQL as TENANTS
 
 
@@ -88,6 +90,7 @@ class PostgresReading:
             tenants = await self._connection.fetch(TENANTS["of_copy"])
             times = await self._connection.fetch(LAST_UPDATES["all"])
             listening = await self._connection.fetch(LAST_UPDATES["listening"])
+            rollups = await self._connection.fetch(ROLLUPS["all"])
             bodies = await self._connection.fetch(unrecognised.READ.format(table="trackpush.unrecognised"))
         return UnscopedRecords(
             erasures=tuple(ErasureRecord(**dict(row)) for row in erasures),
@@ -96,4 +99,5 @@ class PostgresReading:
             tenants=tuple(TenantRecord(**dict(row)) for row in tenants),
             last_updates=tuple(LastUpdateRecord(*row) for row in times),
             listening=tuple(ListeningRecord(*row) for row in listening),
+            rollups=tuple(RollupRecord(*row) for row in rollups),
         )

@@ -17,6 +17,7 @@ from trackpush_server.journal.copying.records import (
     LastUpdateRecord,
     ListeningRecord,
     PushRecord,
+    RollupRecord,
     TenantRecord,
     TransferError,
     UnscopedRecords,
@@ -26,6 +27,7 @@ from trackpush_server.journal.copying.records import (
 from trackpush_server.journal.postgres import schema
 from trackpush_server.journal.postgres.copying.database import SQL, CopyingDatabase, explained
 from trackpush_server.journal.postgres.copying.reading import PostgresReading
+from trackpush_server.journal.rollups import RollupSubject
 from trackpush_server.journal.slots import slot_of
 
 _DAY_BITS: Final = 36
@@ -35,6 +37,7 @@ _DAY_MS: Final = 86_400_000
 _DELIVERED = 1
 _UPDATE_COLUMNS = ("id", "key", "account_id", *UpdateRecord.__struct_fields__[2:-2])
 _PUSH_COLUMNS = ("config_id", *PushRecord.__struct_fields__[1:])
+_ROLLUP_COLUMNS = ("at", "subject", "number", "label", *RollupRecord.__struct_fields__[3:])
 _INLINE_COLUMNS = ("started_at", "duration_ms", "http_status")
 _ATTEMPT_COLUMNS = ("config_id", *AttemptRecord.__struct_fields__[1:])
 
@@ -126,7 +129,15 @@ class PostgresTarget:
                 await self._fill("audits", AuditRecord.__struct_fields__, map(_fields, rest.audits))
                 await self._fill("unrecognised", unrecognised.COLUMNS, unrecognised.values(rest.unrecognised))
                 await self._fill("tenants", TenantRecord.__struct_fields__, map(_fields, rest.tenants))
-                await self._learn_accounts({entry.account for entry in rest.last_updates})
+                counted = {
+                    subject: {each.name for each in rest.rollups if each.subject == subject}
+                    for subject in RollupSubject
+                }
+                await self._learn_accounts(
+                    {entry.account for entry in rest.last_updates} | counted[RollupSubject.ACCOUNT]
+                )
+                await self._learn_configs(counted[RollupSubject.PUSH_CONFIG])
+                await self._fill("rollups", _ROLLUP_COLUMNS, map(self._rollup_row, rest.rollups))
                 columns = ("account_id", *LastUpdateRecord.__struct_fields__[1:])
                 await self._fill("last_updates", columns, map(self._last_update_row, rest.last_updates))
                 await self._fill("listening", ListeningRecord.__struct_fields__, map(_fields, rest.listening))
@@ -158,9 +169,12 @@ class PostgresTarget:
     async def _learn_names(self, records: Sequence[UpdateRecord]) -> None:
         """Insert names that have no number yet."""
         await self._learn_accounts({record.account for record in records})
-        configs = {push.push_config for record in records for push in record.pushes} - self._configs.keys()
-        if configs:
-            rows = ((name, slot_of(name)) for name in sorted(configs))
+        await self._learn_configs({push.push_config for record in records for push in record.pushes})
+
+    async def _learn_configs(self, configs: set[str]) -> None:
+        new = configs - self._configs.keys()
+        if new:
+            rows = ((name, slot_of(name)) for name in sorted(new))
             await self._fill("push_configs", ("name", "slot"), rows)
             self._configs = await self._names("push_configs")
 
@@ -177,6 +191,12 @@ class PostgresTarget:
 
     def _last_update_row(self, record: LastUpdateRecord) -> Sequence[Any]:
         return (self._accounts[record.account], record.at, record.served_since)
+
+    def _rollup_row(self, record: RollupRecord) -> Sequence[Any]:
+        at, subject, name, *counts = _fields(record)
+        if subject == RollupSubject.STATUS:
+            return (at, subject, 0, name, *counts)
+        return (at, subject, (self._accounts if subject == RollupSubject.ACCOUNT else self._configs)[name], "", *counts)
 
     def _update_row(self, numbered: tuple[int, UpdateRecord]) -> Sequence[Any]:
         number, record = numbered
