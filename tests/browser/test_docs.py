@@ -18,6 +18,7 @@ from browser.rig import browser
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow, pytest.mark.timeout(300)]
 ROOT: Final = Path(__file__).parents[2]
 PHONE: Final = 390
+MANY: Final = ("api", "clients", "comparison", "filters", "getting-started", "migration", "receiving-pushes")
 FEW: Final = ("index", "metrics", "kinds/push-config", "aggregators/clickpost")
 """Pages with each kind of content: tables, code, lists, long names."""
 
@@ -105,8 +106,8 @@ async def test_axe_finds_nothing_in_a_page_of_each_kind(
 
 @pytest.mark.long
 @pytest.mark.timeout(1800)
-async def test_axe_finds_nothing_in_any_page(site: Path, chromium: Browser) -> None:
-    names = pages(site)
+async def test_axe_finds_nothing_in_many_pages(site: Path, chromium: Browser) -> None:
+    """With TRACKPUSH_EVERY_PAGE in every page, which takes minutes."""
+    names = pages(site) if os.environ.get("TRACKPUSH_EVERY_PAGE") else [f"{name}.html" for name in MANY]
 
-    assert len(names) > 70
     assert await findings(site, chromium, names) == {}
