@@ -3,7 +3,9 @@
 import shutil
 from pathlib import Path
 
-from support.command import Result, trackpush
+import pytest
+
+from support.command import Result, invoked
 from support.manifests import Client, write
 from support.server import running
 from trackpush_cli.diff import differences
@@ -11,6 +13,7 @@ from trackpush_cli.diff import differences
 SECRET = "whsec_" + "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVphYmNkZWY="
 
 
+@pytest.mark.timeout(300)
 async def test_a_folder_is_compared_with_the_running_server(tmp_path: Path) -> None:
     clients = [Client(name=name, url=f"https://{name}.example/hooks/private-path") for name in ("acme", "zen")]
     served = write(tmp_path / "served", clients)
@@ -24,7 +27,7 @@ async def test_a_folder_is_compared_with_the_running_server(tmp_path: Path) -> N
                 for old, new in changes:
                     text = text.replace(old, new)
                 file.write_text(text)
-            return await trackpush("diff", str(folder), "--admin", server.admin_url)
+            return await invoked("diff", str(folder), "--admin", server.admin_url)
 
         same = await diff("same")
         moved = await diff("moved", ("https://acme.example/", "https://acme.test/"))
