@@ -1,11 +1,13 @@
 """`trackpush inbox`: bodies with a known key that name no shipment. docs/inbox.md."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from trackpush_api.plurals import counted
+from trackpush_api.printable import printable
 from trackpush_cli.errors import INTERRUPTED, CommandError, ProblemsFoundError
 from trackpush_cli.jobs import cancel, follow
 from trackpush_cli.keys import key_file_option
@@ -67,6 +69,45 @@ def list_command(
     )
     if page.older is not None:
         say(f"there are more: add --before {page.older}", err=True)
+
+
+@command.command("summary", epilog="Exit code: 0; 2 if there is no server.")
+@server_options
+@output_option
+def summary_command(*, server: ServerChoice, output: str) -> None:
+    """Count what arrived and did not reach a client.
+
+    Unrecognised bodies by account, requests with an unknown key by aggregator and host, and codes without a known
+    status. The last two are counted since the start of the server.
+    """
+    port = server.open()
+    bodies = port.ask("GET", "/api/v1/inbox?limit=1")["accounts"]
+    keys = port.ask("GET", "/api/v1/unknown-keys")["places"]
+    codes = port.ask("GET", "/api/v1/unknown-codes?limit=1000")["codes"]
+    if output != "table":
+        print_data({"accounts": bodies, "unknownKeys": keys, "unknownCodes": codes}, output)
+        return
+    if not (bodies or keys or codes):
+        say("everything that arrived was used")
+    _section(("ACCOUNT", "BODIES", "BYTES", "OLDEST"), bodies, ("account", "bodies", "bytes", "oldestReceivedAt"))
+    _section(
+        ("AGGREGATOR", "HOST", "UNKNOWN KEY", "FIRST", "LAST"),
+        keys,
+        ("aggregator", "host", "requests", "firstAt", "lastAt"),
+    )
+    _section(
+        ("AGGREGATOR", "UNKNOWN CODE", "UPDATES", "FIRST", "LAST"),
+        codes,
+        ("aggregator", "code", "count", "firstAt", "lastAt"),
+    )
+
+
+def _section(head: Sequence[str], rows: Sequence[dict[str, Any]], members: Sequence[str]) -> None:
+    if rows:
+        print_table(
+            head, [tuple("" if row[name] is None else printable(str(row[name])) for name in members) for row in rows]
+        )
+        say()
 
 
 @command.command("show", epilog="Exit code: 0; 1 if it is not in the inbox; 2 if there is no server or no journal.")

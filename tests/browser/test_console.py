@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 from playwright.async_api import Page, expect
 
@@ -21,6 +22,7 @@ PAGES = {
     "clients": "/console/clients",
     "client": "/console/clients/acme",
     "dead": "/console/dead?client=acme",
+    "inbox": "/console/inbox",
     "tail": "/console/tail",
     "charts": "/console/charts",
     "aggregators": "/console/aggregators",
@@ -180,6 +182,25 @@ async def test_dead_pushes_are_sent_again_after_a_count_and_a_yes(desk: Desk) ->
         await expect(page.locator("tbody tr").first).to_contain_text("client acme")
         await page.goto(f"/console/shipments/{awb(4)}")
         await expect(page.locator(".timeline li").first).to_contain_text("replayed")
+
+
+async def test_an_unrecognised_body_is_parsed_again_after_a_count_and_a_yes(desk: Desk) -> None:
+    async with aiohttp.ClientSession() as session:
+        url = f"http://{desk.server.address}/rms/in/api/clickpost/notify"
+        content = b'{"event": "return_created", "payload": [1]}'
+        async with session.post(url, data=content, headers={"webhook_key": "k"}) as answer:
+            assert (await answer.json())["unrecognised"] == 1
+    for options in ({}, {"width": 375}, {"scripts": False}):
+        async with desk.person(**options) as page:
+            await page.goto("/console/inbox")
+            await page.get_by_role("button", name="Retry…").first.click()
+            await expect(page.get_by_role("heading", name="Parse 1 body again?")).to_be_visible()
+            await page.get_by_role("button", name="Parse 1 again").click()
+            await expect(page.get_by_role("heading", name="Retry done")).to_be_visible()
+            await expect(page.get_by_role("status")).to_contain_text("1 of 1 body: 0 recognised")
+            await expect(page.locator("#progress tbody tr")).to_contain_text("still unrecognised")
+            if options.get("scripts", True):
+                assert await page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
 
 
 async def test_without_scripts_search_and_replay_work_as_well(desk: Desk) -> None:

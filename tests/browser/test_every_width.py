@@ -22,6 +22,7 @@ PAGES: Final = {
     "clients": "/console/clients",
     "client": "/console/clients/acme",
     "dead": "/console/dead?client=acme",
+    "inbox": "/console/inbox",
     "tail": "/console/tail",
     "charts": "/console/charts",
     "aggregators": "/console/aggregators",

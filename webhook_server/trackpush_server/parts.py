@@ -132,6 +132,7 @@ def make_receiving(
         journal=updates,
         telemetry=ReceiversTelemetry(telemetry.registry, receivers=options.receivers),
         unknown_codes=telemetry.ingest.unknown_codes,
+        unknown_keys=telemetry.ingest.unknown_keys,
         log_format=options.log_format,
     )
 
@@ -169,6 +170,7 @@ def admin_services(
         table=lambda: tables.table,
         report=status.report,
         unknown_codes=telemetry.ingest.unknown_codes.counted,
+        unknown_keys=telemetry.ingest.unknown_keys.counted,
         readiness=status.readiness,
         undelivered=status.undelivered,
         activity=silence.all,

@@ -28,6 +28,7 @@ from trackpush_server.telemetry.rollups import RollupCounts
 from trackpush_server.telemetry.sampler import Sampler
 from trackpush_server.telemetry.tail import Tail
 from trackpush_server.telemetry.unknown_codes import CodeCounts
+from trackpush_server.telemetry.unknown_keys import UnknownKeyCounts
 from trackpush_server.telemetry.windows import Windows
 
 
@@ -67,6 +68,7 @@ class AdminServices:
     report: Callable[[], Report | tuple[str, ...]]
     """Returns the configuration report, or only its problems if no table is served."""
     unknown_codes: Callable[[], CodeCounts]
+    unknown_keys: Callable[[], UnknownKeyCounts]
     readiness: Callable[[], Awaitable[Readiness]]
     undelivered: Callable[[], Undelivered]
     activity: Callable[[], tuple[AccountActivity, ...]] = tuple

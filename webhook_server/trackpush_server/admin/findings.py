@@ -23,7 +23,10 @@ from trackpush_server.journal.inbox import InboxCount
 from trackpush_server.journal.search import MOST_COUNTED
 from trackpush_server.silence.activity import AccountActivity
 from trackpush_server.telemetry.unknown_codes import CodeCounts, UnknownCode
+from trackpush_server.telemetry.unknown_keys import UnknownKeyCounts
 
+_RECENT: Final = 86_400.0
+"""Seconds for which a request with an unknown key is reported."""
 _REFUSALS: Final = 20
 """In a row: from so many on, an account is reported, as in the status of its AggregatorWebhook."""
 
@@ -36,6 +39,9 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True):
     """The configuration; only its problems if none is loaded."""
     undelivered: Undelivered
     unknown: CodeCounts
+    unknown_keys: UnknownKeyCounts | None = None
+    now: float = 0.0
+    """Seconds since the epoch."""
     waiting: tuple[Waiting, ...] = ()
     inbox: tuple[InboxCount, ...] = ()
     activity: tuple[AccountActivity, ...] = ()
@@ -76,6 +82,7 @@ def _all(seen: Observed, server: str) -> Iterator[StatusFinding]:
     yield from (_died(entry, seen.died[entry.push_config]) for entry in seen.waiting if _is_new(entry, seen.died))
     yield from (_unrecognised(count) for count in seen.inbox)
     yield from _unknown_codes(seen.unknown)
+    yield from _unknown_keys(seen)
 
 
 def _configuration(server: str, report: Report | tuple[str, ...]) -> Iterator[StatusFinding]:
@@ -192,6 +199,25 @@ def _unknown(aggregator: str, codes: Sequence[UnknownCode]) -> StatusFinding:
         since=rfc3339(min(code.first_at for code in codes)),
         message=f"{arrived} with {different} became UNKNOWN; the console's page Aggregators has the rows to add",
     )
+
+
+def _unknown_keys(seen: Observed) -> Iterator[StatusFinding]:
+    """One finding for each aggregator with such a request in the last day. It has no host, which may be any text."""
+    places = () if seen.unknown_keys is None else seen.unknown_keys.places
+    recent = [place for place in places if place.last_at >= (seen.now - _RECENT) * 1000]
+    for aggregator, found in groupby(sorted(recent, key=attrgetter("aggregator")), key=attrgetter("aggregator")):
+        group = tuple(found)
+        number = sum(place.count for place in group)
+        requests = "1 request" if number == 1 else f"{number} requests"
+        yield StatusFinding(
+            severity="warning",
+            kind="Aggregator",
+            name=str(aggregator),
+            condition="Authorized",
+            reason="UnknownKey",
+            since=rfc3339(min(place.first_at for place in group)),
+            message=f"{requests} with an update had an unknown key and got 401: trackpush inbox summary",
+        )
 
 
 def _queue(entry: Waiting) -> QueueStatus:

@@ -137,6 +137,8 @@ class Receiver:
         if isinstance(found, Response):
             if request.account is None and found.refusal is not None:
                 self._observer.refused_unknown(served.name, _sender(served, head, request))
+                if found.refusal == "unauthorized":
+                    self._observer.unknown_key(served.name, http_rules.target_of(request).host)
             return found
         request.account = found.match.account.name
         if found.held is None:

@@ -30,6 +30,10 @@ class ReceiverObserver(Protocol):
         """A request without a known key was refused. ``sender`` tells senders apart and reveals no key."""
         ...
 
+    def unknown_key(self, aggregator: AggregatorName, host: str) -> None:
+        """A request with updates was answered with 401. ``host`` is what the request named."""
+        ...
+
     def stored(self, aggregator: AggregatorName, intake: Intake, accepted: int) -> None:
         """Called when a request's updates are on disk; ``accepted`` of them are new."""
         ...

@@ -13,6 +13,7 @@ from trackpush_server.receiving import wire
 from trackpush_server.receiving.desk import AppendRelay
 from trackpush_server.receiving.link import Link
 from trackpush_server.telemetry.unknown_codes import UnknownCodes
+from trackpush_server.telemetry.unknown_keys import UnknownKeys
 
 if TYPE_CHECKING:
     from trackpush_server.telemetry.summed import Samples
@@ -31,6 +32,7 @@ class WorkerHandle:
         journal: UpdateLog,
         log_format: LogFormat | None,
         unknown_codes: UnknownCodes,
+        unknown_keys: UnknownKeys,
     ) -> None:
         self.index = index
         self.accepting = asyncio.Event()
@@ -42,6 +44,7 @@ class WorkerHandle:
         self._receivers = receivers
         self._log_format = log_format
         self._unknown_codes = unknown_codes
+        self._unknown_keys = unknown_keys
         self._link = Link(on_frame=self._on_frame, on_lost=self.accepting.clear)
         self._desk = AppendRelay(journal, self._link.send)
         self._news = asyncio.Event()
@@ -122,6 +125,8 @@ class WorkerHandle:
             self.samples = wire.read_counts(payload)
         elif kind == wire.FrameKind.UNKNOWN_CODES:
             self._unknown_codes.add(wire.read_unknown_codes(payload))
+        elif kind == wire.FrameKind.UNKNOWN_KEYS:
+            self._unknown_keys.add(wire.read_unknown_keys(payload))
         elif kind == wire.FrameKind.TAKEN:
             self.taken = wire.read_taken(payload)
             self._news.set()

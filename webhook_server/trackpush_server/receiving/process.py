@@ -132,6 +132,8 @@ class ReceivingProcess:
         self._link.send(wire.counts(samples_of(self._registry)))
         if unknown := self._telemetry.unknown_codes.take():
             self._link.send(wire.unknown_codes(unknown))
+        if keys := self._telemetry.unknown_keys.take():
+            self._link.send(wire.unknown_keys(keys))
 
 
 def _prepare(payload: bytes) -> tuple[int, Serving]:

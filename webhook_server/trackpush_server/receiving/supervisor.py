@@ -25,6 +25,7 @@ from trackpush_server.telemetry.ingest import GAUGES
 from trackpush_server.telemetry.receivers import ReceiversTelemetry
 from trackpush_server.telemetry.summed import Samples
 from trackpush_server.telemetry.unknown_codes import UnknownCodes
+from trackpush_server.telemetry.unknown_keys import UnknownKeys
 
 _RESTART_DELAYS: Final = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0)
 """Seconds before a process is started again. The first value applies after the process had run for `_WELL` seconds."""
@@ -54,6 +55,7 @@ class Supervisor:
         journal: UpdateLog,
         telemetry: ReceiversTelemetry,
         unknown_codes: UnknownCodes,
+        unknown_keys: UnknownKeys,
         log_format: LogFormat | None,
     ) -> None:
         self.connections = 0
@@ -63,6 +65,7 @@ class Supervisor:
         self._journal = journal
         self._telemetry = telemetry
         self._unknown_codes = unknown_codes
+        self._unknown_keys = unknown_keys
         self._log_format = log_format
         self._children: list[WorkerHandle | None] = [None] * receivers
         self._keepers: set[asyncio.Task[None]] = set()
@@ -188,6 +191,7 @@ class Supervisor:
             journal=self._journal,
             log_format=self._log_format,
             unknown_codes=self._unknown_codes,
+            unknown_keys=self._unknown_keys,
         )
         child.silent = -int(_START)
         await child.start(sockets.share(self._reserved))

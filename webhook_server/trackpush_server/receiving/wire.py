@@ -15,6 +15,7 @@ from trackpush_server.journal.inbox import NewUnrecognised
 from trackpush_server.journal.model import NewUpdate
 from trackpush_server.telemetry.summed import Samples
 from trackpush_server.telemetry.unknown_codes import CodeCounts
+from trackpush_server.telemetry.unknown_keys import UnknownKeyCounts
 
 HEAD: Final = struct.Struct("=IB")
 MOST_BYTES: Final = 1 << 28
@@ -51,6 +52,8 @@ class FrameKind(IntEnum):
     """To the main process: one request's unrecognised bodies, with its number; ANSWER answers it."""
     UNKNOWN_CODES = 10
     """To the main process, at most every second: the unknown codes since the last report."""
+    UNKNOWN_KEYS = 11
+    """To the main process, at most every second: the requests with an unknown key since the last report."""
 
 
 class WireError(Exception):
@@ -67,6 +70,7 @@ _answers = msgspec.msgpack.Decoder(Answers)
 _keeping: msgspec.msgpack.Decoder[Keeping] = msgspec.msgpack.Decoder(Keeping)
 _counts = msgspec.msgpack.Decoder(Samples)
 _unknown_codes = msgspec.msgpack.Decoder(CodeCounts)
+_unknown_keys = msgspec.msgpack.Decoder(UnknownKeyCounts)
 
 
 def frame(kind: FrameKind, payload: bytes = b"") -> bytes:
@@ -112,6 +116,14 @@ def unknown_codes(counted: CodeCounts) -> bytes:
 
 def read_unknown_codes(payload: bytes) -> CodeCounts:
     return _unknown_codes.decode(payload)
+
+
+def unknown_keys(counted: UnknownKeyCounts) -> bytes:
+    return frame(FrameKind.UNKNOWN_KEYS, _encode(counted))
+
+
+def read_unknown_keys(payload: bytes) -> UnknownKeyCounts:
+    return _unknown_keys.decode(payload)
 
 
 def taken(number: int) -> bytes:

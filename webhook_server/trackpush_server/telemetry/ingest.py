@@ -20,6 +20,7 @@ from trackpush_server.telemetry import refusals
 from trackpush_server.telemetry.exemplars import exemplar
 from trackpush_server.telemetry.labels import BoundedLabels
 from trackpush_server.telemetry.unknown_codes import UnknownCodes
+from trackpush_server.telemetry.unknown_keys import UnknownKeys
 
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _RESULTS = ("accepted", "duplicate")
@@ -107,6 +108,7 @@ class IngestTelemetry:
         self.refusals = refusals.Refusals()
         registry.register(self.refusals)
         self.unknown_codes = UnknownCodes()
+        self.unknown_keys = UnknownKeys()
         self.connections = Gauge(_CONNECTIONS, "Open connections of aggregators.", registry=registry)
         self.under_way = Gauge(_UNDER_WAY, "Requests that wait for their commit.", registry=registry)
         self._seconds = _ByAggregator(self._label, lambda slug: seconds.labels(slug).observe)
@@ -139,6 +141,9 @@ class IngestTelemetry:
 
     def refused_unknown(self, aggregator: AggregatorName, sender: str) -> None:
         self.refusals.of_unknown(aggregator, sender)
+
+    def unknown_key(self, aggregator: AggregatorName, host: str) -> None:
+        self.unknown_keys.count(slug_of(aggregator), host)
 
     def stored(self, aggregator: AggregatorName, intake: Intake, accepted: int) -> None:
         count = self._updates[aggregator]

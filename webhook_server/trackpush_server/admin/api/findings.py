@@ -44,6 +44,8 @@ async def findings(desk: AdminServices) -> ServerFindings:
         undelivered=desk.undelivered(),
         unknown=desk.unknown_codes(),
         activity=desk.activity(),
+        unknown_keys=desk.unknown_keys(),
+        now=desk.wall(),
     )
     try:
         return server_findings(await _with_journal(desk, seen))

@@ -12,10 +12,11 @@ from trackpush_server.admin.api.acting import ended, known
 from trackpush_server.admin.api.operation import ApiCall, operation
 from trackpush_server.admin.api.reading import Limit, Name, Params, Text
 from trackpush_server.admin.api.shapes import Time
-from trackpush_server.admin.identity import address
+from trackpush_server.admin.desk import AdminServices
+from trackpush_server.admin.identity import Identity, address
 from trackpush_server.admin.problems import ProblemError
 from trackpush_server.ids import inbox_id, parse_inbox_id
-from trackpush_server.journal.inbox import InboxEntry, InboxQuery, InboxRow
+from trackpush_server.journal.inbox import InboxCount, InboxEntry, InboxQuery, InboxRow
 from trackpush_server.operations.inbox import InboxRetryRequest, InboxRetryView, describe_retry
 
 _ID: Final = r"^unr_[0-9a-f]{32}$"
@@ -77,6 +78,25 @@ class UnrecognisedWhole(msgspec.Struct, frozen=True, kw_only=True, rename="camel
     """Why the body can't be shown: the key that encrypted it is missing."""
 
 
+class UnknownKeyPlace(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Refused requests to one aggregator at one host."""
+
+    aggregator: str
+    host: str
+    """As the requests named it; ``other hosts`` for those that are not counted by themselves."""
+    requests: int
+    first_at: Time
+    last_at: Time
+
+
+class UnknownKeyList(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Requests with an unknown key. Neither keys nor bodies are kept."""
+
+    since: Time
+    """Start of the count: it is in memory only."""
+    places: tuple[UnknownKeyPlace, ...]
+
+
 class InboxRetryList(msgspec.Struct, frozen=True, kw_only=True):
     """Retries that the process remembers, newest first."""
 
@@ -92,14 +112,25 @@ async def list_inbox(call: ApiCall, query: InboxParams) -> Inbox:
     return Inbox(
         bodies=tuple(map(unrecognised, page.rows)),
         before=page.older,
-        accounts=tuple(
-            UnrecognisedAccount(
-                account=count.account,
-                bodies=count.entries,
-                bytes=count.bytes,
-                oldest_received_at=rfc3339(count.oldest_received_at),
+        accounts=tuple(map(unrecognised_account, counts)),
+    )
+
+
+@operation("GET", "/unknown-keys")
+async def list_unknown_keys(call: ApiCall) -> UnknownKeyList:
+    """Requests with updates that were refused because of an unknown key, by aggregator and host, the latest first."""
+    counted = call.desk.unknown_keys()
+    return UnknownKeyList(
+        since=rfc3339(counted.since),
+        places=tuple(
+            UnknownKeyPlace(
+                aggregator=place.aggregator,
+                host=place.host,
+                requests=place.count,
+                first_at=rfc3339(place.first_at),
+                last_at=rfc3339(place.last_at),
             )
-            for count in counts
+            for place in counted.places
         ),
     )
 
@@ -107,10 +138,20 @@ async def list_inbox(call: ApiCall, query: InboxParams) -> Inbox:
 @operation("POST", "/inbox/retries", status=202, errors=(429,))
 async def start_inbox_retry(call: ApiCall, body: InboxRetryRequest) -> InboxRetryView:
     """Parse unrecognised bodies again, with the current rules and configuration."""
-    retries = call.desk.inbox
-    retries.check(body)
-    await call.desk.audit(call.identity, "inbox.retry", describe_retry(body), address(call.request))
-    return retries.start(body)
+    return await retry(call.desk, call.identity, body, address(call.request))
+
+
+async def retry(desk: AdminServices, who: Identity, request: InboxRetryRequest, came_from: str) -> InboxRetryView:
+    """Start a retry, after it was recorded in the audit log.
+
+    Raises:
+        ValueError: the request selects nothing, or contains an invalid id.
+        TooManyJobsError: too many jobs are running.
+        JournalUnavailableError: the audit log can't be written.
+    """
+    desk.inbox.check(request)
+    await desk.audit(who, "inbox.retry", describe_retry(request), came_from)
+    return desk.inbox.start(request)
 
 
 @operation("GET", "/inbox/retries")
@@ -145,6 +186,7 @@ async def get_unrecognised(call: ApiCall) -> UnrecognisedWhole:
 OPERATIONS: Final = (
     *(list_inbox, start_inbox_retry, list_inbox_retries, get_inbox_retry, end_inbox_retry),
     get_unrecognised,
+    list_unknown_keys,
 )
 
 
@@ -158,6 +200,15 @@ def unrecognised(row: InboxRow) -> Unrecognised:
         times=row.times,
         bytes=row.size,
         content_type=row.content_type,
+    )
+
+
+def unrecognised_account(count: InboxCount) -> UnrecognisedAccount:
+    return UnrecognisedAccount(
+        account=count.account,
+        bodies=count.entries,
+        bytes=count.bytes,
+        oldest_received_at=rfc3339(count.oldest_received_at),
     )
 
 

@@ -7,6 +7,7 @@ import msgspec
 from aiohttp import web
 
 from trackpush_server.admin.console.aggregator_pages import AggregatorPages
+from trackpush_server.admin.console.inbox_pages import InboxPages
 from trackpush_server.admin.console.links import see
 from trackpush_server.admin.console.login import Login
 from trackpush_server.admin.console.oidc_login import OidcLogin
@@ -32,7 +33,7 @@ def add_routes(
 ) -> None:
     environment()
     app[NOTICE] = ConsoleNotice(lambda: notice(desk.report()))
-    pages, aggregators, replaying = ConsolePages(desk), AggregatorPages(desk), Replaying(desk)
+    pages, aggregators, replaying, inbox = ConsolePages(desk), AggregatorPages(desk), Replaying(desk), InboxPages(desk)
     shown: dict[str, _Handler] = {
         "/console/": OverviewPage(desk).show,
         "/console/search": pages.search,
@@ -43,6 +44,9 @@ def add_routes(
         "/console/clients/{client}": pages.client,
         "/console/dead": replaying.dead,
         "/console/replays/{id}": replaying.show,
+        "/console/inbox": inbox.overview,
+        "/console/inbox/retries/{id}": inbox.progress,
+        "/console/inbox/{id}": inbox.body,
         "/console/tail": pages.tail,
         "/console/charts": pages.charts,
         "/console/aggregators": aggregators.overview,
@@ -59,6 +63,9 @@ def add_routes(
         "/console/login": login.enter,
         "/console/logout": login.leave,
         "/console/zone": choose_zone,
+        "/console/inbox/check": inbox.check,
+        "/console/inbox/retries": inbox.start,
+        "/console/inbox/retries/{id}/end": inbox.end,
         "/console/replays": replaying.start,
         "/console/replays/check": replaying.check,
         "/console/replays/{id}/end": replaying.end,

@@ -23,6 +23,7 @@ NAVIGATION: Final = (
     ("search", "/console/search", "Search"),
     ("clients", "/console/clients", "Clients"),
     ("dead", "/console/dead", "Dead pushes"),
+    ("inbox", "/console/inbox", "Inbox"),
     ("tail", "/console/tail", "Live tail"),
     ("charts", "/console/charts", "Charts"),
     ("aggregators", "/console/aggregators", "Aggregators"),
