@@ -15,7 +15,7 @@ from trackpush_cli.whys import ShownDetail, explained, read_why
 from trackpush_server.ids import inbox_id, parse_inbox_id
 from trackpush_server.journal.inbox import InboxEntry, InboxPage, InboxQuery, InboxRow
 from trackpush_server.journal.model import PushState
-from trackpush_server.journal.search import AttemptRow, PushDetail, PushPage, PushQuery, PushRow
+from trackpush_server.journal.search import AttemptRow, PushDetail, PushPage, PushQuery, PushRow, parse_awbs
 
 _API: Final = "/api/v1"
 Json = dict[str, Any]
@@ -46,7 +46,7 @@ class AdminLookup:
     @_of_known_form
     def list_pushes(self, query: PushQuery) -> PushPage:
         asked = {
-            "awb": ",".join(query.awbs) or None,
+            "awb": _awb(query.awbs),
             "orderId": query.order_id,
             "status": query.status,
             "account": query.account,
@@ -113,6 +113,13 @@ class AdminLookup:
             updates += page["updates"]
             after = page["after"]
         return updates
+
+
+def _awb(awbs: tuple[str, ...]) -> str | None:
+    """The parameter that the server reads as these AWBs: the text that `parse_awbs` took apart, or a list."""
+    if not awbs:
+        return None
+    return awbs[0] if parse_awbs(awbs[0]) == awbs else ",".join(awbs)
 
 
 def milliseconds(text: str | None) -> int | None:

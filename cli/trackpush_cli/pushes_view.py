@@ -179,7 +179,7 @@ def _print_request(request: dict[str, Any]) -> None:
     for header in request["headers"]:
         say(f"{header['name']}: {header['value']}")
     say()
-    print_body(f"{request['body']}\n".encode())
+    say_json(request["body"])  # with escapes for what a terminal obeys; `--curl` has the exact bytes
 
 
 def _attempt_cells(attempt: AttemptRow) -> tuple[str, str, str, str]:

@@ -280,8 +280,13 @@ def checked_limit(limit: int) -> int:
 
 
 def parse_awbs(text: str) -> tuple[str, ...]:
-    """The AWBs of a pasted list: separated by commas, semicolons, blanks or line breaks."""
-    return tuple(dict.fromkeys(part for part in re.split(r"[\s,;]+", text) if part))
+    """The AWBs of a pasted list: separated by commas, semicolons, blanks or line breaks.
+
+    A short text is also taken as one AWB, first, because an AWB may contain such characters.
+    """
+    parts = tuple(dict.fromkeys(part for part in re.split(r"[\s,;]+", text) if part))
+    whole = text.strip()
+    return tuple(dict.fromkeys((whole, *parts))) if len(parts) > 1 and len(whole) <= _LONGEST_AWB else parts
 
 
 def parse_cursor(text: str | None) -> tuple[int, int] | None:
@@ -298,6 +303,7 @@ def parse_cursor(text: str | None) -> tuple[int, int] | None:
     return int(update_id), int(config_id)
 
 
+_LONGEST_AWB = 256
 _CLOCKS_DIFFER = 3_600_000
 _DIGITS = 18
 """Every number with so many decimal digits fits into 63 bits."""
