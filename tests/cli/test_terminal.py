@@ -36,7 +36,7 @@ TOKEN = "a-token-of-the-test"
 FORMS = ("table", "json", "yaml")
 UNRECOGNISED = b'{"data": {"waybill": "7020"},\n "note": "caf\xc3\xa9 \xff \xc2\x9b31m\xe2\x80\xae"}'
 """Names no shipment."""
-_READ_BY_THE_COMMANDS = re.compile(r"id|kind|state|result|.*At|at|cursor|bodyBase64|severity")
+_READ_BY_THE_COMMANDS = re.compile(r"since|id|kind|state|result|.*At|at|cursor|bodyBase64|severity")
 """Members of the admin API's answers whose form the commands rely on; no text of a stranger is in them."""
 
 
