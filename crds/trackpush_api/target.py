@@ -20,7 +20,7 @@ _MAX_NAME = 253
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 _IN_BRACKETS = re.compile(r"\[[^\]]*\](?::[0-9]*)?")
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
-_FORBIDDEN = re.compile(r"[\x00-\x20\x7f\\]")
+_FORBIDDEN = re.compile(r"[\s\x00-\x20\x7f\\]")
 _SAFE = "%/:@!$&'()*+,;=~-._?"
 
 

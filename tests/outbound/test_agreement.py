@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from support.examples import examples
@@ -37,6 +37,7 @@ async def _is_sent(destination: Destination) -> bool:
 
 
 @settings(max_examples=examples(300), deadline=None)
+@example("https://oms.example/\x85", "X-Key", "v", False)
 @given(URLS, NAMES, VALUES, st.booleans())
 def test_what_compiles_is_sent_and_what_does_not_is_refused(url: str, name: str, value: str, secret: bool) -> None:  # noqa: FBT001
     given_value = {"valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}} if secret else {"value": value}
