@@ -43,7 +43,7 @@ unit: export PYTHONDONTWRITEBYTECODE :=
 unit: export TRACKPUSH_EXAMPLES ?= 0.2
 # Hundreds of tests create a journal and sync it: in memory, if there is enough, they do not wait for the disk.
 unit: export TMPDIR := $(shell [ "$$(df --output=avail /dev/shm 2>/dev/null | tail -n 1)" -gt 1000000 ] 2>/dev/null && echo /dev/shm || echo "$${TMPDIR:-/tmp}")
-unit: $(READY) ## the tests that need nothing but Python, in about a minute (T=tests/pusher for some, in seconds; ARGS="-k name")
+unit: $(READY) ## the tests that need nothing but Python, in about two minutes (T=tests/pusher for some, in seconds; ARGS="-k name")
 	$(BIN)/python -m pytest $(or $(T),--ignore=tests/node) $(if $(findstring .py,$(T)),,-n 2 --dist loadfile) -o tmp_path_retention_policy=failed -m "$(UNIT)" $(ARGS)
 
 test: $(READY) kube ## all tests but the long ones (ARGS="-k name" for some; PROCESSES=4 share them)
