@@ -22,12 +22,14 @@ from trackpush_api.routing import Destination, Filter
 from trackpush_api.vocabulary import Aggregator
 from trackpush_cli import output, pushes_view
 from trackpush_server.admin.api import inbox, shapes
+from trackpush_server.admin.console import zones
 from trackpush_server.admin.console.templating import environment
 from trackpush_server.admin.identity import Identity
 from trackpush_server.journal.inbox import InboxEntry, InboxRow, NewUnrecognised
 from trackpush_server.journal.model import NewUpdate, PushState
 from trackpush_server.journal.search import AttemptRow, PushDetail, PushRow, Timeline, TimelineEntry, TimelinePush
 from trackpush_server.pusher import render
+from trackpush_server.pusher.preview import PushContent, preview
 from trackpush_server.pusher.why import explain
 from trackpush_server.receiver.filters import FilterSelection
 from trackpush_server.receiver.intake import intake, new_unrecognised
@@ -39,6 +41,7 @@ _PEOPLE: Final = (
     Identity(actor="operator", role="operate", via="token"),
     Identity(actor="viewer", role="view", via="token"),
 )
+_RAW: Final = Destination(name="acme/all", url="https://a.example/", payload_format="Raw")
 _EXPRESSION: Final = (
     'has(raw.additional) ? raw.additional.order_id != "SO-0" '
     ': string(raw) != "" || raw.awb == 1 || raw.current_status == "RTO"'
@@ -98,19 +101,34 @@ class Journey:
         render.headers(PUSH_ID, NOW // 1000, sent, (b"secret",))
 
 
+def _content(update: NewUpdate) -> PushContent:
+    return PushContent(
+        push_id=PUSH_ID,
+        account=ACCOUNT,
+        notification=update.notification,
+        raw=update.body,
+        late=False,
+        replays=0,
+    )
+
+
 def _view(update: NewUpdate, *, pages: bool) -> None:
     """Show it to both roles: API, console, command line."""
     row = _row(update)
     detail = PushDetail(push=row, attempts=(_ATTEMPT,), notification=update.notification, body=update.body)
     whys = {row.push_id: explain(row, None, error=row.error, behind=None, now=row.received_at / 1000)}
+    found = preview(_RAW, _content(update), timestamp=NOW // 1000)
+    assert found is not None
+    shown = shapes.request(found, sent_by=(1,), certainty="sent")
     for who in _PEOPLE:
-        whole = shapes.push_whole(detail, whys, plain=who.operates)
+        whole = shapes.push_whole(detail, whys, shown, plain=who.operates, answers={})
         msgspec.json.encode(whole)
         if not pages:
             continue
         story = shapes.shipment(Timeline(entries=(_entry(update, row),)), whys, plain=who.operates)
         msgspec.json.encode(story)
-        context = {"who": who, "active": "search", "path": "/console/", "notice": ""}
+        context = {"who": who, "active": "search", "path": "/console/", "here": "/console/", "notice": ""}
+        context["zones"] = zones.choices(zones.DEFAULT)
         environment().get_template("push.html").render(context | {"whole": whole, "push": whole.push})
         environment().get_template("shipment.html").render(
             context | {"name": update.shipment, "story": story, "more": None}
