@@ -295,21 +295,6 @@ def test_a_standby_shares_the_servers_volume_and_node_and_is_no_obstacle_to_a_dr
     assert standby["template"]["metadata"]["labels"]["trackpush.dev/role"] == "standby"
 
 
-def test_the_service_monitor_finds_the_metrics_of_server_and_standby_each_once() -> None:
-    made = children(msgspec.structs.replace(inputs("sqlite-standby"), has_service_monitor=True))
-    (monitor,) = (child for child in made if child["kind"] == "ServiceMonitor")
-    wanted = monitor["spec"]["selector"]["matchLabels"].items()
-    services = [child for child in made if child["kind"] == "Service" and wanted <= child["metadata"]["labels"].items()]
-    workloads = {child["kind"]: child for child in made if child["kind"] in {"StatefulSet", "Deployment"}}
-    pods = {kind: workload["spec"]["template"]["metadata"]["labels"] for kind, workload in workloads.items()}
-    pods["StatefulSet"] |= {"statefulset.kubernetes.io/pod-name": "main-0"}  # Kubernetes sets it
-    for kind, labels in pods.items():
-        (service,) = (found for found in services if found["spec"]["selector"].items() <= labels.items())
-        (endpoint,) = monitor["spec"]["endpoints"]
-        assert endpoint["port"] in [port["name"] for port in service["spec"]["ports"]], kind
-    assert len(services) == len(pods)
-
-
 def test_without_the_field_nothing_of_a_standby_is_made() -> None:
     text = yaml.safe_dump_all(children(inputs("minimal")))
     assert "standby" not in text

@@ -126,3 +126,19 @@ async def test_a_statefulset_that_is_made_again_keeps_the_annotation_of_a_restar
         return {"mine", RESTARTED} <= found.keys()
 
     await cluster.until(annotations, True, seconds=PATIENCE)
+
+
+@GROWING
+async def test_a_standby_that_is_switched_off_goes(
+    cluster: Client, namespace: str, running: Running
+) -> None:
+    await running.shows("True Programmed")
+    await running.resize(standby=True)
+
+    async def has_standby() -> bool:
+        return await cluster.get("Deployment", namespace, "main-standby") is not None
+
+    await cluster.until(has_standby, True, seconds=PATIENCE)
+    await running.resize(standby=False)
+    await cluster.until(has_standby, False, seconds=PATIENCE)
+    await running.shows("True Programmed")

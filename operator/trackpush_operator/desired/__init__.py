@@ -4,7 +4,7 @@ from trackpush_operator.desired.autoscaler import autoscaler
 from trackpush_operator.desired.exposure import exposure
 from trackpush_operator.desired.inputs import Body, Inputs
 from trackpush_operator.desired.policies import disruption_budget, network_policy, service_account, service_monitor
-from trackpush_operator.desired.services import admin_service, public_service, standby_service
+from trackpush_operator.desired.services import admin_service, public_service
 from trackpush_operator.desired.workload import standby, workload
 
 _BUILDERS = (
@@ -13,7 +13,6 @@ _BUILDERS = (
     disruption_budget,
     admin_service,
     public_service,
-    standby_service,
     standby,
     workload,
     autoscaler,

@@ -1,6 +1,6 @@
-"""The Services: one for aggregators, and headless ones for clients of admin ports and for the metrics of a standby."""
+"""The two Services: one for aggregators; one, headless, for clients of each pod's admin port."""
 
-from trackpush_operator.desired.inputs import ADMIN_PORT, ROLE_LABEL, STANDBY, Body, Inputs, metadata, selector
+from trackpush_operator.desired.inputs import ADMIN_PORT, Body, Inputs, metadata, selector
 
 
 def public_service(inputs: Inputs) -> Body:
@@ -19,19 +19,10 @@ def public_service(inputs: Inputs) -> Body:
 def admin_service(inputs: Inputs) -> Body:
     """The headless Service. It includes pods that aren't ready, which need attention, and no standby: it has no API."""
     only = {"statefulset.kubernetes.io/pod-name": f"{inputs.name}-0"} if inputs.has_standby else {}
-    return _of_admin_ports(inputs, f"{inputs.name}-admin", only)
-
-
-def standby_service(inputs: Inputs) -> Body | None:
-    """The headless Service by which a ServiceMonitor finds the standby's metrics."""
-    return _of_admin_ports(inputs, f"{inputs.name}-standby", {ROLE_LABEL: STANDBY}) if inputs.has_standby else None
-
-
-def _of_admin_ports(inputs: Inputs, name: str, only: dict[str, str]) -> Body:
     return {
         "apiVersion": "v1",
         "kind": "Service",
-        "metadata": metadata(inputs.server, name, "admin"),
+        "metadata": metadata(inputs.server, f"{inputs.name}-admin", "admin"),
         "spec": {
             "clusterIP": "None",
             "publishNotReadyAddresses": True,
