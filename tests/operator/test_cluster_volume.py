@@ -129,9 +129,7 @@ async def test_a_statefulset_that_is_made_again_keeps_the_annotation_of_a_restar
 
 
 @GROWING
-async def test_a_standby_that_is_switched_off_goes(
-    cluster: Client, namespace: str, running: Running
-) -> None:
+async def test_a_standby_that_is_switched_off_goes(cluster: Client, namespace: str, running: Running) -> None:
     await running.shows("True Programmed")
     await running.resize(standby=True)
 
