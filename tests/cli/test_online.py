@@ -127,7 +127,7 @@ async def test_the_story_of_a_shipment_shows_what_came_and_what_was_answered(rig
 
     assert len(data["updates"]) == 2
     assert "delivered" in shown
-    assert "EndpointFailing: The endpoint fails: HTTP 500" in shown
+    assert "EndpointFailing: The endpoint fails: HTTP 500: out of order" in shown
     assert "Filtered: No PushConfig accepted this update" in unwanted
     assert never.exit_code == 1
     assert "trackpush doctor" in never.stderr

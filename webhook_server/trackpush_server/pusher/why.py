@@ -78,7 +78,7 @@ def explain(row: PushRow, live: LivePush | None, *, error: str | None, behind: s
     return (
         _held(row, live)
         or (_elsewhere(row, live, error, behind=behind, now=now) if live.state is State.ELSEWHERE else None)
-        or _by_endpoint(live)
+        or _by_endpoint(live, error)
         or _by_lane(row, live, error, behind=behind, now=now)
         or _queued(row, live, now)
     )
@@ -165,14 +165,16 @@ def _elsewhere(row: PushRow, live: LivePush, error: str, *, behind: str | None, 
     )
 
 
-def _by_endpoint(live: LivePush) -> Explanation | None:
+def _by_endpoint(live: LivePush, error: str) -> Explanation | None:
     if live.state is State.GONE:
         return _gone(live.reason or "HTTP 410", since=_ms(live.since))
     if live.state is State.OPEN:
+        # The push's own answer has the endpoint's words; the state of the endpoint has only the status.
+        detail = error if error.startswith(live.reason) else live.reason
         failures = "" if live.failures < 2 else f" The last {live.failures} attempts failed."  # noqa: PLR2004
         return Explanation(
             code="EndpointFailing",
-            message=f"The endpoint fails{_detail(live.reason)}.{failures}",
+            message=f"The endpoint fails{_detail(detail)}.{failures}",
             since=_ms(live.since),
             next="Trackpush tries one push about once a minute; when one is delivered, this one is sent.",
             next_at=_ms(live.next_probe_at),
