@@ -66,7 +66,7 @@ async def main(number: int, accounts: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         journal = SqliteJournal(Path(folder))
         await journal.start()
-        counts = RollupCounts(journal.rollups, journal.search)
+        counts = RollupCounts(journal.rollups, journal.search, served=lambda: None)
         storing, counting = [], []
         for each in range(_ROUNDS):
             updates = _updates(number, accounts, each * number + 1)

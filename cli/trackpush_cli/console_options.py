@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from trackpush_cli.option_lists import with_options
+
 if TYPE_CHECKING:
     from trackpush_server.options import ConsoleOptions
 
@@ -93,7 +95,4 @@ def console_options(command: Callable[..., Any]) -> Callable[..., Any]:
     def packed(**given: Any) -> Any:
         return command(console=ConsoleChoice(*(given.pop(name) for name in ConsoleChoice._fields)), **given)
 
-    made: Callable[..., Any] = packed
-    for option in reversed(_OPTIONS):
-        made = option(made)
-    return made
+    return with_options(packed, _OPTIONS)

@@ -16,6 +16,7 @@ import click
 
 from trackpush_cli.admin_port import TIMEOUT, AdminClient, direct, read_token
 from trackpush_cli.errors import CommandError
+from trackpush_cli.option_lists import with_options
 from trackpush_cli.program import is_plugin
 
 if TYPE_CHECKING:
@@ -117,9 +118,7 @@ def server_options(command: Callable[..., Any]) -> Callable[..., Any]:
         choice = ServerChoice(**{name: given.pop(name) for name in ServerChoice._fields})
         return command(server=choice, **given)
 
-    for option in reversed(_OPTIONS):
-        option(with_choice)
-    return with_choice
+    return with_options(with_choice, _OPTIONS)
 
 
 _OPTIONS: Final = (

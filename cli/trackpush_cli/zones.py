@@ -2,17 +2,15 @@
 
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from datetime import UTC, datetime, tzinfo
 from typing import Any, Final
 
 import click
 
 from trackpush_cli.moments import show_moment
-from trackpush_runtime.ages import show_age
+from trackpush_runtime.reader_time import DEFAULT_ZONE, INDIA, beside_utc
 
-DEFAULT: Final = "Asia/Kolkata"
 _KEY: Final = "trackpush.zone"
-_INDIA: Final = timezone(timedelta(hours=5, minutes=30), "IST")
 
 
 def read_zone(name: str) -> tzinfo:
@@ -30,8 +28,8 @@ def read_zone(name: str) -> tzinfo:
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        if name == DEFAULT:  # this machine has no time zone database
-            return _INDIA
+        if name == DEFAULT_ZONE:  # this machine has no time zone database
+            return INDIA
         raise ValueError(f"unknown time zone {name[:64]!r}; write Asia/Kolkata, Europe/London, UTC or local") from None
 
 
@@ -47,7 +45,7 @@ def tz_option(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option(
         "--tz",
         envvar="TRACKPUSH_TZ",
-        default=DEFAULT,
+        default=DEFAULT_ZONE,
         show_default=True,
         expose_value=False,
         callback=_chosen,
@@ -58,16 +56,11 @@ def tz_option(command: Callable[..., Any]) -> Callable[..., Any]:
 def show_time(milliseconds: int) -> str:
     """``2026-01-31 10:00:00.123Z (15:30:00 IST, 3 min ago)`` in the zone of ``--tz``."""
     ctx = click.get_current_context(silent=True)
-    zone = _INDIA if ctx is None else ctx.meta.get(_KEY, _INDIA)
+    zone = INDIA if ctx is None else ctx.meta.get(_KEY, INDIA)
     return time_beside_utc(milliseconds, zone, time.time())
 
 
 def time_beside_utc(milliseconds: int, zone: tzinfo, now: float) -> str:
     """The same, with the time of the reader as arguments. The local date is shown if it differs from UTC's."""
-    seconds = milliseconds / 1000
-    here, utc = datetime.fromtimestamp(seconds, zone), datetime.fromtimestamp(seconds, UTC)
-    age = show_age(now - seconds)
-    if zone is UTC:
-        return f"{show_moment(milliseconds)} ({age})"
-    form = "%H:%M:%S %Z" if here.date() == utc.date() else "%m-%d %H:%M:%S %Z"
-    return f"{show_moment(milliseconds)} ({here.strftime(form)}, {age})"
+    at, current = datetime.fromtimestamp(milliseconds / 1000, UTC), datetime.fromtimestamp(now, UTC)
+    return f"{show_moment(milliseconds)} ({beside_utc(at, zone, current)})"

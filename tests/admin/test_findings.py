@@ -15,7 +15,8 @@ from support.command import invoked
 from support.serving import serving
 from trackpush_server import logs
 from trackpush_server.admin.clients import Waiting
-from trackpush_server.admin.finding import ServerFindings
+from trackpush_server.admin.console.overview import finding_link
+from trackpush_server.admin.finding import ServerFindings, StatusFinding
 from trackpush_server.admin.findings import Observed, server_findings
 from trackpush_server.admin.health import Readiness
 from trackpush_server.admin.undelivered import Failing, RefusedAccount, Undelivered
@@ -172,3 +173,21 @@ async def test_a_server_that_is_older_than_the_command_is_a_problem_that_names_t
 
     assert result.exit_code == 1
     assert "older than this command" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "reason", "page"),
+    [
+        ("PushConfig", "acme/oms", "EndpointFailing", "/console/clients/acme"),
+        ("PushConfig", "acme/oms", "PushesDied", "/console/dead?pushConfig=acme%2Foms"),
+        ("AggregatorWebhook", "acme/clickpost", "Silent", "/console/clients/acme"),
+        ("AggregatorWebhook", "acme/clickpost", "Unrecognised", "/console/inbox"),
+        ("Aggregator", "clickpost", "UnknownCodes", "/console/aggregators/clickpost"),
+        ("Aggregator", "clickpost", "UnknownKey", "/console/inbox"),
+        ("WebhookServer", "trackpush/main", "BrokenConfig", "/console/config"),
+        ("WebhookServer", "trackpush/main", "NotReady", None),
+    ],
+)
+def test_a_finding_links_to_the_page_with_its_details(kind: str, name: str, reason: str, page: str | None) -> None:
+    finding = StatusFinding(kind=kind, name=name, condition="", reason=reason, message="")
+    assert finding_link(finding) == page

@@ -117,7 +117,7 @@ class FailingStore:
 async def test_counts_wait_while_the_journal_cannot_store_and_are_added_once_in_slices() -> None:
     store: Any = FailingStore()
     clock = NOW
-    counts = RollupCounts(store, store, wall=lambda: clock)
+    counts = RollupCounts(store, store, served=lambda: None, wall=lambda: clock)
     counts.ended("acme/oms", "delivered")
     for _ in range(2):
         with pytest.raises(JournalUnavailableError):

@@ -13,7 +13,7 @@ from admin.test_operations import ask
 from admin.test_why import codes, given, listed, post, swap, swapping
 from support.command import invoked
 from support.deadline import until, until_found
-from support.serving import serving
+from support.serving import role_tokens, serving
 from support.sink import Arrival, Sink, open_sink
 from trackpush_server.server import Server
 
@@ -99,13 +99,10 @@ async def tried(server: Server, sink: Sink, count: int) -> None:
 
 
 async def test_the_role_view_and_a_missing_push_config_have_no_request(tmp_path: Path) -> None:
-    view, operate = tmp_path / "view", tmp_path / "operate"
-    view.write_text("view-token-of-16-characters")
-    operate.write_text("operate-token-of-16-characters")
-    tokens: dict[str, Any] = {"admin_token_file": operate, "admin_view_token_file": view}
-    async with open_sink() as sink, serving(tmp_path, given(sink, suspended=True), **tokens) as server:
+    tokens = role_tokens(tmp_path)
+    async with open_sink() as sink, serving(tmp_path, given(sink, suspended=True), **tokens.options) as server:
         await post(server, 1)
-        for token, is_shown in ((view, False), (operate, True)):
+        for token, is_shown in ((tokens.view, False), (tokens.operate, True)):
             headers = {"Authorization": f"Bearer {token.read_text()}"}
             async with aiohttp.ClientSession(f"http://{server.admin_address}", headers=headers) as session:
                 async with session.get("/api/v1/pushes") as answer:

@@ -2,7 +2,6 @@
 
 import re
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 
@@ -10,7 +9,7 @@ from admin.test_operations import ask
 from admin.test_why import codes, given, listed, post
 from support.deadline import until_found
 from support.postgres_fixtures import EITHER_STORAGE
-from support.serving import serving
+from support.serving import role_tokens, serving
 from support.sink import Arrival, open_sink
 from trackpush_api.routing import Storage
 from trackpush_server.server import Server
@@ -141,13 +140,10 @@ async def test_the_consoles_buttons_do_the_same(tmp_path: Path) -> None:
 
 
 async def test_the_role_view_may_not_try_or_reopen(tmp_path: Path) -> None:
-    view, operate = tmp_path / "view", tmp_path / "operate"
-    view.write_text("view-token-of-16-characters")
-    operate.write_text("operate-token-of-16-characters")
-    tokens: dict[str, Any] = {"admin_token_file": operate, "admin_view_token_file": view}
-    async with open_sink() as sink, serving(tmp_path, given(sink, suspended=True), **tokens) as server:
+    tokens = role_tokens(tmp_path)
+    async with open_sink() as sink, serving(tmp_path, given(sink, suspended=True), **tokens.options) as server:
         await post(server, 1)
-        headers = {"Authorization": f"Bearer {view.read_text()}"}
+        headers = {"Authorization": f"Bearer {tokens.view.read_text()}"}
         async with aiohttp.ClientSession(f"http://{server.admin_address}", headers=headers) as session:
             async with session.get("/api/v1/pushes") as answer:
                 push = (await answer.json())["pushes"][0]["id"]

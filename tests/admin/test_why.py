@@ -14,7 +14,7 @@ from admin.test_operations import ask
 from support.bodies import body
 from support.deadline import until, until_found
 from support.postgres_fixtures import EITHER_STORAGE
-from support.serving import HeldSource, account, serving, table
+from support.serving import HeldSource, account, role_tokens, serving, table
 from support.sink import Arrival, Sink, hang, open_sink
 from trackpush_api.routing import Destination, Postgres, RateLimit, Retry, RoutingTable, Sqlite, Storage
 from trackpush_api.vocabulary import Aggregator
@@ -190,15 +190,16 @@ async def test_after_a_restart_the_reason_is_what_is_true_then(tmp_path: Path, s
 
 
 async def test_the_role_view_gets_the_reason_without_the_endpoints_words(tmp_path: Path) -> None:
-    view, operate = tmp_path / "view", tmp_path / "operate"
-    view.write_text("view-token-of-16-characters")
-    operate.write_text("operate-token-of-16-characters")
+    tokens = role_tokens(tmp_path)
     async with (
         open_sink(fail) as sink,
-        serving(tmp_path, given(sink), admin_token_file=operate, admin_view_token_file=view) as server,
+        serving(tmp_path, given(sink), **tokens.options) as server,
     ):
         await post(server, 1)
-        url, headers = f"http://{server.admin_address}/api/v1/pushes", {"Authorization": f"Bearer {view.read_text()}"}
+        url, headers = (
+            f"http://{server.admin_address}/api/v1/pushes",
+            {"Authorization": f"Bearer {tokens.view.read_text()}"},
+        )
 
         async def asked() -> Any:
             async with aiohttp.ClientSession() as session, session.get(url, headers=headers) as answer:

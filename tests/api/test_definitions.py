@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 
+from support.manifests import line_of
 from trackpush_aggregators.library import LIBRARY
 from trackpush_api import signature_bounds
 from trackpush_api.compile import Compiled, compile_table
@@ -387,7 +388,7 @@ def test_an_unquoted_code_that_yaml_reads_as_another_text_is_a_mistake(
     assert problem.message.startswith(message)
     assert problem.message.endswith("put it in quotes")
     assert problem.severity is Severity.ERROR
-    assert problem.line == next(number for number, line in enumerate(text.splitlines(), 1) if new in line)
+    assert problem.line == line_of(new, text)
 
 
 def test_a_definition_with_a_misread_code_does_not_replace_the_last_good_one() -> None:

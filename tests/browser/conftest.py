@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import aiohttp
 import pytest
@@ -124,6 +124,25 @@ class Desk:
 def awb(number: int) -> str:
     """The AWB of the story's shipment with this number."""
     return str(190414000 + number)
+
+
+PAGES: Final = {
+    "overview": "/console/",
+    "search": "/console/search",
+    "shipment": f"/console/shipments/{awb(4)}",
+    "clients": "/console/clients",
+    "client": "/console/clients/acme",
+    "dead": "/console/dead?client=acme",
+    "inbox": "/console/inbox",
+    "tail": "/console/tail",
+    "charts": "/console/charts",
+    "aggregators": "/console/aggregators",
+    "aggregator": "/console/aggregators/delhivery",
+    "codes": "/console/unknown-codes",
+    "config": "/console/config",
+    "audit": "/console/audit",
+}
+"""The console's pages, by name."""
 
 
 def _with_person(content: Any) -> Any:

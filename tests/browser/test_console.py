@@ -9,27 +9,11 @@ import aiohttp
 import pytest
 from playwright.async_api import Page, expect
 
-from browser.conftest import PERSON, REJECTED, SHIPMENTS, STORY, TOKENS, Desk, awb
+from browser.conftest import PAGES, PERSON, REJECTED, SHIPMENTS, STORY, TOKENS, Desk, awb
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow, pytest.mark.timeout(300)]
 expect.set_options(timeout=30_000)
 ON_EITHER_STORAGE = pytest.mark.parametrize("desk", ["sqlite", "postgres"], indirect=True)
-
-PAGES = {
-    "overview": "/console/",
-    "search": "/console/search",
-    "shipment": f"/console/shipments/{awb(4)}",
-    "clients": "/console/clients",
-    "client": "/console/clients/acme",
-    "dead": "/console/dead?client=acme",
-    "inbox": "/console/inbox",
-    "tail": "/console/tail",
-    "charts": "/console/charts",
-    "aggregators": "/console/aggregators",
-    "aggregator": "/console/aggregators/delhivery",
-    "config": "/console/config",
-    "audit": "/console/audit",
-}
 
 
 @ON_EITHER_STORAGE

@@ -8,31 +8,19 @@ import pytest
 from playwright.async_api import expect
 
 from browser.axe_rules import source, violations
-from browser.conftest import Desk, awb
+from browser.conftest import PAGES, Desk
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow, pytest.mark.timeout(300)]
 DESK: Final = 1280
 PHONE: Final = 390
-PAGES: Final = {
-    "overview": "/console/",
-    "search": "/console/search",
+_EVERY_PAGE: Final = {
+    **PAGES,
     "nothing": "/console/search?client=acm",
-    "shipment": f"/console/shipments/{awb(4)}",
     "unfound": "/console/find?q=acm",
-    "clients": "/console/clients",
-    "client": "/console/clients/acme",
-    "dead": "/console/dead?client=acme",
-    "inbox": "/console/inbox",
-    "tail": "/console/tail",
-    "charts": "/console/charts",
-    "aggregators": "/console/aggregators",
-    "aggregator": "/console/aggregators/delhivery",
-    "codes": "/console/unknown-codes",
-    "config": "/console/config",
-    "audit": "/console/audit",
     "missing": "/console/nosuch",
     "refused": "/console/search?since=yesterday",
 }
+"""Those without results, and those of errors, too."""
 WIDTHS: Final = pytest.mark.parametrize("width", [DESK, PHONE])
 _CLIPPED: Final = (Path(__file__).parent / "clipped.js").read_text()
 _SMALL: Final = """() => [...document.querySelectorAll(".chart text")].flatMap((label) => {
@@ -52,7 +40,7 @@ _CUT: Final = """() => [...document.querySelectorAll(".rows td, .rows tbody th")
 
 def pages(desk: Desk) -> dict[str, str]:
     """Each page's path by name."""
-    return {**PAGES, "push": f"/console/pushes/{desk.sink.arrivals[0].webhook_id}"}
+    return {**_EVERY_PAGE, "push": f"/console/pushes/{desk.sink.arrivals[0].webhook_id}"}
 
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", DESK), ("dark", DESK), ("light", PHONE), ("dark", PHONE)])

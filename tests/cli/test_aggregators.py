@@ -8,6 +8,7 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
+from support.manifests import line_of
 from trackpush_cli.main import cli
 
 PARCELKIT = (Path(__file__).parents[1] / "aggregators" / "definition" / "parcelkit.yaml").read_text()
@@ -90,7 +91,7 @@ def test_a_failure_shows_sample_field_found_and_expected(parcelkit: Path) -> Non
 )
 def test_a_mistake_shows_file_line_and_field(parcelkit: Path, before: str, after: str, field: str, words: str) -> None:
     parcelkit.write_text(PARCELKIT.replace(before, after))
-    line = next(number for number, text in enumerate(PARCELKIT.splitlines(), 1) if before in text)
+    line = line_of(before, PARCELKIT)
     result = run("test", str(parcelkit))
     assert result.exit_code == 1
     assert f"parcelkit.yaml:{line}: AggregatorDefinition trackpush/" in result.stdout

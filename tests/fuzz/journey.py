@@ -21,6 +21,7 @@ from trackpush_aggregators import (
 from trackpush_api.routing import Destination, Filter
 from trackpush_api.vocabulary import Aggregator
 from trackpush_cli import output, pushes_view
+from trackpush_runtime.reader_time import DEFAULT_ZONE
 from trackpush_server.admin.api import inbox, shapes
 from trackpush_server.admin.console import zones
 from trackpush_server.admin.console.templating import environment
@@ -128,7 +129,7 @@ def _view(update: NewUpdate, *, pages: bool) -> None:
         story = shapes.shipment(Timeline(entries=(_entry(update, row),)), whys, plain=who.operates)
         msgspec.json.encode(story)
         context = {"who": who, "active": "search", "path": "/console/", "here": "/console/", "notice": ""}
-        context["zones"] = zones.choices(zones.DEFAULT)
+        context["zones"] = zones.choices(DEFAULT_ZONE)
         environment().get_template("push.html").render(context | {"whole": whole, "push": whole.push})
         environment().get_template("shipment.html").render(
             context | {"name": update.shipment, "story": story, "more": None}

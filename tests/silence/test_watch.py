@@ -1,6 +1,7 @@
 """The watch of a server: what it stores, what it knows after a restart, and what clocks do to it."""
 
 import contextlib
+import threading
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from support.deadline import until
 from trackpush_api.routing import Account, Tenant
 from trackpush_server.journal.last_updates import LastUpdates
 from trackpush_server.journal.model import JournalUnavailableError
-from trackpush_server.silence.activity import ActivityState
+from trackpush_server.silence.activity import AccountActivity, ActivityState
 from trackpush_server.silence.watch import SilenceWatch
 
 HOUR = 3600.0
@@ -45,7 +46,7 @@ class Running:
     async def take(self, *accounts: Account, complete: bool = True) -> None:
         """Take a table, and wait for the report that follows."""
         before = self.reports
-        self.watch.take(accounts, complete=complete)
+        self.watch.take(self.watch.prepare(accounts), complete=complete)
         await until(lambda: self.reports > before, seconds=20, what="the watch reports to the journal")
         await until(
             lambda: all(found.state != "unknown" for found in self.watch.all()), seconds=20, what="states are known"
@@ -227,8 +228,27 @@ async def test_the_watch_continues_after_the_journal_could_not_be_read(
         monkeypatch.setattr(running, "listen", failing)
         with capture_logs() as logs:  # rendering a traceback reads files, which blocks
             async with running.watch.running():
-                running.watch.take([account()], complete=True)
+                running.watch.take(running.watch.prepare([account()]), complete=True)
                 assert running.state() == "unknown"
                 await running.take(account())
                 assert running.state() == "waiting"
         assert [line["event"] for line in logs] == ["silence_watch_failed"]
+
+
+async def test_a_report_computes_the_activity_of_all_accounts_in_a_thread(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads = []
+    compute = SilenceWatch.all
+
+    def spied(watch: SilenceWatch) -> tuple[AccountActivity, ...]:
+        threads.append(threading.current_thread())
+        return compute(watch)
+
+    async with watched.run(account()) as running:
+        await until(lambda: running.reports > 0, seconds=20, what="the first report")
+        monkeypatch.setattr(SilenceWatch, "all", spied)
+        running.watch.take(running.watch.prepare([account()]), complete=True)
+        await until(lambda: bool(threads), seconds=20, what="the next report")
+        assert [found.name for found in await running.watch.read()] == [ACME]
+    assert threading.main_thread() not in threads

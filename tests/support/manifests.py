@@ -142,3 +142,8 @@ def write(
     draft.write_text(yaml.safe_dump_all(documents, sort_keys=False), encoding="utf-8")
     draft.replace(folder / "resources.yaml")
     return folder
+
+
+def line_of(part: str, text: str) -> int:
+    """The number of the first line that contains this part, as in messages."""
+    return next(number for number, line in enumerate(text.splitlines(), 1) if part in line)

@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import AsyncIterator, Hashable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from trackpush_api.routing import (
     Account,
@@ -25,6 +25,26 @@ from trackpush_server.receiver.reception import Reception
 from trackpush_server.receiving.port import InProcess
 from trackpush_server.server import Server
 from trackpush_server.storage import storage_of
+
+
+class RoleTokens(NamedTuple):
+    """Files with the tokens of both roles."""
+
+    operate: Path
+    view: Path
+
+    @property
+    def options(self) -> dict[str, Path]:
+        """Options of `serving`."""
+        return {"admin_token_file": self.operate, "admin_view_token_file": self.view}
+
+
+def role_tokens(folder: Path) -> RoleTokens:
+    """Write a token for each role."""
+    tokens = RoleTokens(operate=folder / "operate", view=folder / "view")
+    tokens.operate.write_text("operate-token-of-16-characters")
+    tokens.view.write_text("view-token-of-16-characters")
+    return tokens
 
 
 class HeldSource:

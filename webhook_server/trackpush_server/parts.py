@@ -173,5 +173,5 @@ def admin_services(
         unknown_keys=telemetry.ingest.unknown_keys.counted,
         readiness=status.readiness,
         undelivered=status.undelivered,
-        activity=silence.all,
+        activity=silence.read,
     )

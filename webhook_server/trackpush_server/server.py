@@ -53,7 +53,7 @@ class Server:
         sealer = Sealer(os.urandom)
         self._store = Store(storage, options, sealer)
         self._journal = self._store.journal
-        self._telemetry = Telemetry(self._journal)
+        self._telemetry = Telemetry(self._journal, served=lambda: self._tables.table, wall=self._store.wall)
         self._ownership = self._store.ownership(self._telemetry.leases)
         self._transport = HttpTransport(may_send=self._ownership.holds)
         self._dispatcher = Dispatcher(
@@ -98,8 +98,6 @@ class Server:
         self._journal.subscribe(self._dispatcher.listener)
         self._journal.subscribe(self._telemetry.journal.listener)
         self._journal.subscribe(self._silence.listener)
-        self._telemetry.rollups.wall = self._store.wall
-        self._telemetry.rollups.table = lambda: self._tables.table
         self._store.on_lost_commits(self._tables.lost_commits)
         self._status = ServerStatus(
             store=self._store,

@@ -101,6 +101,7 @@ class TableSwaps:
         assert table is not None
         take = self._receiving.prepare(loaded)
         change = self._dispatcher.change_to(table)
+        accounts = self._silence.prepare(table.accounts)
 
         async def swap() -> None:
             self._store.use(table.server)
@@ -113,7 +114,7 @@ class TableSwaps:
             self._retainer.configure(table.server.retention)
             self._telemetry.retain(table.destination_by_name)
             self._telemetry.ingest.refusals.retain(account.name for account in table.accounts)
-            self._silence.take(table.accounts, complete=has_all_clients and loaded.complete)
+            self._silence.take(accounts, complete=has_all_clients and loaded.complete)
 
         return swap
 

@@ -12,6 +12,7 @@ from trackpush_cli.client import answers as questions
 from trackpush_cli.client.answers import ClientAnswers
 from trackpush_cli.client.resources import client_resources, panel_texts, server_resource
 from trackpush_cli.errors import CommandError
+from trackpush_cli.option_lists import with_options
 from trackpush_cli.output import say, say_text
 from trackpush_cli.yaml_form import yaml_text
 
@@ -39,10 +40,8 @@ _OPTIONS: Final = (
 )
 
 
-def _with_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
+def _client_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    return with_options(command, _OPTIONS)
 
 
 @click.group("client")
@@ -53,7 +52,7 @@ def command() -> None:
 @command.command(
     "add", epilog="Missing answers are asked on a terminal. Exit code: 0; 2 if an answer can't be used or FILE exists."
 )
-@_with_options
+@_client_options
 def add(**given: Any) -> None:
     """Write the YAML of a new client: namespace, Secret with generated keys, PushConfig, AggregatorWebhooks.
 
@@ -64,7 +63,7 @@ def add(**given: Any) -> None:
 
 
 @click.command("init", epilog="Exit code: 0; 2 if an answer can't be used or FILE exists.")
-@_with_options
+@_client_options
 def init(**given: Any) -> None:
     """Write the YAML of a WebhookServer and its first client, as `client add` does."""
     _write(given, with_server=True)

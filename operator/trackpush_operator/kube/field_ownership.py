@@ -52,7 +52,7 @@ def handed_back(body: Body, annotations: Iterable[str]) -> list[Body]:
         _without_annotations(entry, theirs) if _is_ours(entry) else entry for entry in body["metadata"]["managedFields"]
     ]
     made = {
-        "manager": "kubectl-rollout",
+        "manager": "kubectl-rollout",  # as kubectl names itself, so that its next restart replaces the annotation
         "operation": "Update",
         "apiVersion": body["apiVersion"],
         "fieldsType": "FieldsV1",

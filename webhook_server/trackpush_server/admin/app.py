@@ -92,7 +92,7 @@ def add_services(
     """
 
     async def reported(_: web.Request) -> web.Response:
-        return _json(last_updates(desk.activity()))
+        return _json(last_updates(await desk.activity()))
 
     app.router.add_get("/last-updates", reported)
     api_app.add_routes(app, desk)

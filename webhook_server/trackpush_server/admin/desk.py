@@ -71,7 +71,7 @@ class AdminServices:
     unknown_keys: Callable[[], UnknownKeyCounts]
     readiness: Callable[[], Awaitable[Readiness]]
     undelivered: Callable[[], Undelivered]
-    activity: Callable[[], tuple[AccountActivity, ...]] = tuple
+    activity: Callable[[], Awaitable[tuple[AccountActivity, ...]]]
     """Returns when each account's aggregator last sent an update, and which accounts are silent."""
     wall: Callable[[], float] = time.time
     exports: list[str] = field(default_factory=list)

@@ -5,6 +5,7 @@ endpoint's response, so that the role view may read them.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime
 from itertools import groupby
 from operator import attrgetter
@@ -76,8 +77,9 @@ def _all(seen: Observed, server: str) -> Iterator[StatusFinding]:
     yield from (_server(server, "Complete", "JournalIncomplete", text) for text in seen.readiness.warnings)
     yield from (_endpoint(endpoint) for endpoint in seen.undelivered.push_configs)
     yield from (_gone(entry) for entry in seen.waiting if entry.state == "missing" and entry.pending)
-    yield from (_refused(account) for account in seen.undelivered.refused_accounts if account.in_a_row >= _REFUSALS)
-    yield from _silent(seen)
+    refused = [account for account in seen.undelivered.refused_accounts if account.in_a_row >= _REFUSALS]
+    yield from map(_refused, refused)
+    yield from _silent(seen.activity, {account.name for account in refused})
     yield from _configuration(server, seen.report)
     yield from (_died(entry, seen.died[entry.push_config]) for entry in seen.waiting if _is_new(entry, seen.died))
     yield from (_unrecognised(count) for count in seen.inbox)
@@ -127,10 +129,9 @@ def _refused(account: RefusedAccount) -> StatusFinding:
     )
 
 
-def _silent(seen: Observed) -> Iterator[StatusFinding]:
+def _silent(activity: Iterable[AccountActivity], refused: AbstractSet[str]) -> Iterator[StatusFinding]:
     """Silent accounts; not those whose requests are refused, because that is the cause."""
-    refused = {account.name for account in seen.undelivered.refused_accounts if account.in_a_row >= _REFUSALS}
-    for account in seen.activity:
+    for account in activity:
         if account.state != "silent" or account.name in refused or account.silent_since is None:
             continue
         last = "never sent an update" if account.last_update is None else "sends no updates any more"

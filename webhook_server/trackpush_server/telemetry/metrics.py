@@ -3,7 +3,8 @@
 import asyncio
 import functools
 import platform
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 from importlib.metadata import version
 from typing import Protocol
 
@@ -17,6 +18,7 @@ from prometheus_client import (
 )
 from prometheus_client.exposition import choose_encoder
 
+from trackpush_api.routing import RoutingTable
 from trackpush_server.journal.ports import Journal
 from trackpush_server.journal.sqlite.connection import library_version
 from trackpush_server.pusher.observer import ChannelSnapshot
@@ -56,7 +58,9 @@ class Gauges(Protocol):
 class Telemetry:
     """The metrics of one server: one part per component."""
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(
+        self, journal: Journal, *, served: Callable[[], RoutingTable | None], wall: Callable[[], float] = time.time
+    ) -> None:
         self.registry = CollectorRegistry()
         self._labels = BoundedLabels()
         self.pending = Pending(journal.backlog)
@@ -69,7 +73,7 @@ class Telemetry:
         self.windows = Windows()
         self.tail = Tail()
         self.sampler = Sampler(journal.search, self.windows)
-        self.rollups = RollupCounts(journal.rollups, journal.search)
+        self.rollups = RollupCounts(journal.rollups, journal.search, served=served, wall=wall)
         self.watching = Watching(self.push, self.windows, self.tail, self.rollups)
         """The dispatcher's observer."""
         self.wrong_tokens = Counter(

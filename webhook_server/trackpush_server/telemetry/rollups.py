@@ -34,10 +34,17 @@ _SHARE: Final = 0.02
 class RollupCounts(Background):
     """The counts that are not in the journal yet, and the sums that are."""
 
-    def __init__(self, store: RollupStore, lookup: JournalSearch, wall: Callable[[], float] = time.time) -> None:
-        self.wall = wall
-        self.table: Callable[[], RoutingTable | None] = lambda: None
-        """Tells the aggregator of each account."""
+    def __init__(
+        self,
+        store: RollupStore,
+        lookup: JournalSearch,
+        *,
+        served: Callable[[], RoutingTable | None],
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        """``served`` returns the routing table, which tells the aggregator of each account."""
+        self._wall = wall
+        self._served = served
         self._store = store
         self._lookup = lookup
         self._received: Counter[tuple[str, str]] = Counter()
@@ -79,7 +86,7 @@ class RollupCounts(Background):
                 with contextlib.suppress(JournalUnavailableError):  # what was counted is added later
                     await self.flush()
             begun = time.monotonic()
-            self._sums = await self._lookup.rollups(now=int(self.wall() * 1000))
+            self._sums = await self._lookup.rollups(now=int(self._wall() * 1000))
             self._read_at = time.monotonic()
             self._took = self._read_at - begun
         return self._sums
@@ -92,9 +99,9 @@ class RollupCounts(Background):
         """
         async with self._adding:
             await self._add_rest()
-            self._rest = list(tallies(self._received, self._pushes, _aggregators(self.table(), self._received)))
+            self._rest = list(tallies(self._received, self._pushes, _aggregators(self._served(), self._received)))
             self._received, self._pushes = Counter(), Counter()
-            self._rest_at = int(self.wall() * 1000) // HOUR * HOUR
+            self._rest_at = int(self._wall() * 1000) // HOUR * HOUR
             self._rows = len(self._rest)
             await self._add_rest()
 
@@ -119,7 +126,7 @@ class RollupCounts(Background):
 
     async def _merge(self) -> None:
         """Merge old rows once an hour, and at the start."""
-        now = int(self.wall() * 1000)
+        now = int(self._wall() * 1000)
         if abs(now - self._merged_at) >= HOUR:
             await self._store.merge(now=now)
             self._merged_at = now

@@ -251,7 +251,8 @@ async def list_audits(call: ApiCall, query: AuditsParams) -> Audits:
 @operation("GET", "/accounts")
 async def list_accounts(call: ApiCall, query: AccountsParams) -> AccountList:
     """Accounts (AggregatorWebhooks), and when their aggregators last sent an update."""
-    return accounts(call.desk.activity(), client=query.client, state=query.state, after=query.after, limit=query.limit)
+    found = await call.desk.activity()
+    return accounts(found, client=query.client, state=query.state, after=query.after, limit=query.limit)
 
 
 OPERATIONS: Final = (

@@ -10,12 +10,12 @@ from trackpush_aggregators.catalog import CATALOG
 from trackpush_api.account_url import account_url
 from trackpush_api.definitions import profiles
 from trackpush_api.routing import RoutingTable
-from trackpush_server.admin.api.findings import findings
+from trackpush_server.admin.api.findings import findings, summed_rates
 from trackpush_server.admin.console.links import see
 from trackpush_server.admin.console.templating import page
 from trackpush_server.admin.desk import AdminServices
 from trackpush_server.admin.finding import ServerFindings, StatusFinding
-from trackpush_server.admin.rates import Rates, busiest, rates
+from trackpush_server.admin.rates import Rates, busiest
 from trackpush_server.journal.model import JournalUnavailableError
 from trackpush_server.journal.search import PushQuery
 
@@ -23,6 +23,7 @@ _MOST_FINDINGS = 100
 _MOST_QUEUES = 10
 _MOST_CLIENTS = 20
 _MOST_STEPS = 10
+_OF_CLIENTS = frozenset({"PushConfig", "AggregatorWebhook"})
 
 
 class FindingRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,7 +74,7 @@ class OverviewPage:
     async def _rates(self) -> Rates | None:
         """The rates of all clients; None if the journal can't be read, which is a finding."""
         try:
-            return rates(await self._desk.rollups.sums(), now=self._desk.wall(), limit=sys.maxsize)
+            return await summed_rates(self._desk, limit=sys.maxsize)
         except JournalUnavailableError:
             return None
 
@@ -106,9 +107,10 @@ def finding_link(finding: StatusFinding) -> str | None:
     client = f"/console/clients/{quote(namespace, safe='')}"
     found = {
         ("PushConfig", "PushesDied"): f"/console/dead?{urlencode({'pushConfig': finding.name})}",
-        ("AggregatorWebhook", "Unrecognised"): f"/console/config?{urlencode({'client': namespace})}",
+        ("AggregatorWebhook", "Unrecognised"): "/console/inbox",
+        ("Aggregator", "UnknownKey"): "/console/inbox",
         ("WebhookServer", "BrokenConfig"): "/console/config",
         ("WebhookServer", "ConfigWarning"): "/console/config",
         ("Aggregator", "UnknownCodes"): f"/console/aggregators/{quote(finding.name, safe='')}",
     }
-    return found.get((finding.kind, finding.reason), None if finding.kind == "WebhookServer" else client)
+    return found.get((finding.kind, finding.reason), client if finding.kind in _OF_CLIENTS else None)

@@ -117,7 +117,7 @@ class ConsolePages:
         query = asked(request, reading.PushConfigsParams, client=name, limit=50)
         overview = await reading.overview(self._desk)
         found = overview.push_configs(client=name, after=query.after, limit=query.limit)
-        own = accounts(self._desk.activity(), client=name, limit=_MOST_ACCOUNTS)
+        own = accounts(await self._desk.activity(), client=name, limit=_MOST_ACCOUNTS)
         if not (found or own.accounts or query.after):
             raise ProblemError(404, f"No PushConfig or account of a client {name[:256]} is known here.")
         more = found[-1].name if len(found) == query.limit else None
@@ -154,7 +154,7 @@ class ConsolePages:
             "found": found,
             "query": request.query,
             "more": link(request, after=found.after),
-            "last_updates": {account.name: account.last_update for account in self._desk.activity()},
+            "last_updates": {account.name: account.last_update for account in await self._desk.activity()},
         }
         return page(request, "config.html", context, active="config")
 

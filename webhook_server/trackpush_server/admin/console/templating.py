@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 from trackpush_aggregators.updates import rfc3339
 from trackpush_api.printable import printable
+from trackpush_runtime.reader_time import DEFAULT_ZONE, beside_utc
 from trackpush_server.admin.api.shapes import Attempt
 from trackpush_server.admin.console import zones
 from trackpush_server.admin.identity import KEY
@@ -83,7 +84,7 @@ def page(
     who = request.get(KEY)
     notice = request.config_dict[NOTICE].text() if who is not None and NOTICE in request.config_dict else ""
     told = {"who": who, "active": active, "path": request.path, "here": request.path_qs, "notice": notice}
-    chosen = request.cookies.get(zones.COOKIE, zones.DEFAULT)
+    chosen = request.cookies.get(zones.COOKIE, DEFAULT_ZONE)
     reader = _READER.set(zones.zone_of(chosen))
     try:
         text = environment().get_template(template).render(**told, zones=zones.choices(chosen), **context)
@@ -99,7 +100,7 @@ def moment(at: str | float | None) -> str:
     text = at if isinstance(at, str) else rfc3339(int(at))
     read = datetime.fromisoformat(text).astimezone(UTC)
     shown = read.strftime("%Y-%m-%d %H:%M:%S")
-    beside = zones.beside(read, _READER.get(), datetime.now(UTC))
+    beside = beside_utc(read, _READER.get(), datetime.now(UTC))
     return Markup('<time datetime="{}" title="{} UTC">{} <small>{}</small></time>').format(text, text, shown, beside)
 
 
