@@ -303,6 +303,14 @@ async def test_an_export_holds_every_match_and_is_masked_for_the_role_view(
     assert (wrong, "unknown error class" in answer["detail"]) == (400, True)
 
 
+@pytest.mark.parametrize("form", ["csv", "ndjson"])
+async def test_the_media_type_of_each_export_is_in_the_description(client: Client, form: str) -> None:
+    described = (await client.get("/openapi.json"))["paths"]["/api/v1/pushes/export"]["get"]["responses"]["200"]
+    url = f"http://{client.server.admin_address}/api/v1/pushes/export?format={form}"
+    async with client.session.get(url, headers={"Authorization": f"Bearer {OPERATE}"}) as answer:
+        assert answer.content_type in described["content"]
+
+
 async def test_exports_beyond_the_bound_are_refused(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("trackpush_server.admin.api.exporting.MOST_AT_ONCE", 0)
     status, answer = await client.ask("/pushes/export")

@@ -37,6 +37,11 @@ _NARROW: Final = """() => [...document.querySelectorAll("caption:not(.hidden)")]
 _CUT: Final = """() => [...document.querySelectorAll(".rows td, .rows tbody th")].flatMap((cell) =>
   cell.scrollWidth > cell.clientWidth + 1 ? [`cut off: ${cell.textContent.trim().slice(0, 60)}`] : [])"""
 
+_WIDEST_TIMES: Final = """() => document.querySelectorAll("time small").forEach((beside) => {
+  beside.textContent = "12-01 00:16:07 IST, 59 min ago";
+})"""
+"""The time beside UTC as it is shown at some hours only: with its own date, because the zone is a day ahead."""
+
 
 def pages(desk: Desk) -> dict[str, str]:
     """Each page's path by name."""
@@ -67,6 +72,7 @@ async def test_labels_are_legible_captions_wide_cells_whole_and_rings_uncut_and_
     async with desk.person(width=width) as page:
         for name, path in pages(desk).items():
             await page.goto(path)
+            await page.evaluate(_WIDEST_TIMES)
             wrong[name] = [found for check in (_SMALL, _NARROW, _CUT) for found in await page.evaluate(check)]
             if await page.evaluate("document.documentElement.scrollWidth") > width:
                 wrong[name].append("scrolls sideways")

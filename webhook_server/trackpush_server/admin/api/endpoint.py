@@ -46,7 +46,7 @@ async def _served(operation: Operation, desk: AdminServices, request: web.Reques
     if isinstance(answer, web.StreamResponse):
         return answer
     return web.Response(
-        body=msgspec.json.encode(answer) + b"\n", status=operation.status, content_type=operation.content_type
+        body=msgspec.json.encode(answer) + b"\n", status=operation.status, content_type="application/json"
     )
 
 

@@ -24,7 +24,7 @@ class ExportParams(PushSelection, frozen=True, kw_only=True):
     format: Literal["csv", "ndjson"] = "csv"
 
 
-@operation("GET", "/pushes/export", answer=str, errors=(429,), content_type="text/csv")
+@operation("GET", "/pushes/export", answer=str, errors=(429,), streamed_as=("text/csv", "application/x-ndjson"))
 async def export_pushes(call: ApiCall, query: ExportParams) -> web.StreamResponse:
     """All pushes that match, newest first, as CSV, or as one JSON object per line (application/x-ndjson)."""
     running = call.desk.exports

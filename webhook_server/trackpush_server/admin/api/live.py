@@ -23,7 +23,7 @@ class TailParams(Params, frozen=True, kw_only=True):
     """Only failed attempts."""
 
 
-@operation("GET", "/tail", answer=TailEvent, errors=(429,), content_type="text/event-stream")
+@operation("GET", "/tail", answer=TailEvent, errors=(429,), streamed_as=("text/event-stream",))
 async def tail(call: ApiCall, query: TailParams) -> web.StreamResponse:
     """Updates and attempts as they happen, as server-sent events. Each event's data is a TailEvent."""
     who = call.identity

@@ -83,11 +83,9 @@ def _operation(operation: Operation, schema_of: dict[Any, Any], components: dict
 
 
 def _responses(operation: Operation, schema_of: dict[Any, Any]) -> dict[str, Any]:
-    content = {
-        operation.content_type: {}
-        if operation.content_type in {"text/event-stream", "text/csv"}
-        else {"schema": schema_of[operation.answer]}
-    }
+    content: dict[str, Any] = {media: {} for media in operation.streamed_as}
+    if not content:
+        content = {"application/json": {"schema": schema_of[operation.answer]}}
     problem = {"application/problem+json": {"schema": schema_of[ProblemDetails]}}
     return {
         str(operation.status): {"description": operation.summary, "content": content},

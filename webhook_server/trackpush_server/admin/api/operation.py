@@ -50,7 +50,8 @@ class Operation:
     """Possible error statuses besides 400, 401, 403 and 503."""
     path_patterns: Mapping[str, str]
     """Regular expressions for the variable parts of the path."""
-    content_type: str
+    streamed_as: tuple[str, ...]
+    """Media types of an answer that the handler streams itself; empty: one JSON document."""
 
     @property
     def role(self) -> Role:
@@ -66,7 +67,7 @@ def operation(
     status: int = 200,
     errors: tuple[int, ...] = (),
     path_patterns: Mapping[str, str] = MappingProxyType({}),
-    content_type: str = "application/json",
+    streamed_as: tuple[str, ...] = (),
 ) -> Callable[[Handler], Operation]:
     """Create an operation from its handler.
 
@@ -89,7 +90,7 @@ def operation(
             status=status,
             errors=errors,
             path_patterns=path_patterns,
-            content_type=content_type,
+            streamed_as=streamed_as,
         )
 
     return made
