@@ -4,7 +4,7 @@ Statuses: docs/aggregators/reference.md, §4.2.
 """
 
 from enum import StrEnum
-from typing import Final
+from typing import Final, Literal, get_args
 
 AggregatorName = str
 """An aggregator, spelled as in ``spec.aggregator``: one of `Aggregator`, or the name of an AggregatorDefinition."""
@@ -134,3 +134,15 @@ class NdrReason(StrEnum):
     SEIZED = "SEIZED"
     OPEN_DELIVERY = "OPEN_DELIVERY"
     MISROUTED = "MISROUTED"
+
+
+AnnouncementKind = Literal[
+    "EndpointFailing",
+    "EndpointRecovered",
+    "EndpointGone",
+    "PushesDead",
+    "AccountSilent",
+    "AccountUnrecognised",
+]
+"""Events that ``spec.notifications`` of a resource can select: docs/notifications.md."""
+ANNOUNCEMENT_KINDS: Final[tuple[AnnouncementKind, ...]] = get_args(AnnouncementKind)
