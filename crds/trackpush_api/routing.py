@@ -11,7 +11,7 @@ from typing import Literal
 
 import msgspec
 
-from trackpush_api.vocabulary import AggregatorName, Direction, Status
+from trackpush_api.vocabulary import ANNOUNCEMENT_KINDS, AggregatorName, AnnouncementKind, Direction, Status
 
 
 class TlsMaterial(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,6 +63,24 @@ class RateLimit(msgspec.Struct, frozen=True, kw_only=True):
     per: float = 1.0
 
 
+class AnnouncementTarget(msgspec.Struct, frozen=True, kw_only=True):
+    """One entry of ``spec.notifications``: where messages to people go, with every secret value resolved."""
+
+    name: str
+    """The resource and the entry, such as ``PushConfig/acme/oms/slack``: the target's identity in the journal."""
+    url: str
+    """May itself be a secret: whoever knows the URL of a Slack webhook can post to its channel."""
+    format: Literal["StandardWebhooks", "Slack"] = "StandardWebhooks"
+    events: frozenset[AnnouncementKind] = frozenset(ANNOUNCEMENT_KINDS)
+    signing: tuple[str, ...] = ()
+    """Standard Webhooks secrets, as in `Destination.signing`; if empty, messages are not signed."""
+    headers: tuple[tuple[str, str], ...] = ()
+
+    def __repr__(self) -> str:
+        """Without the URL and the secrets, as in `Postgres`."""
+        return f"AnnouncementTarget(name={self.name!r}, …)"
+
+
 class Tenant(msgspec.Struct, frozen=True, kw_only=True):
     """The namespace object of a resource: a later namespace object may have the same name."""
 
@@ -93,6 +111,8 @@ class Destination(msgspec.Struct, frozen=True, kw_only=True):
     ordered: bool = True
     drop_late: bool = False
     suspended: bool = False
+    announcement_targets: tuple[AnnouncementTarget, ...] = ()
+    """Its ``spec.notifications``: who learns of its events."""
     tenant: Tenant | None = None
     """None for a folder of files, where a namespace can't be distinguished from a later one of the same name."""
 
@@ -261,6 +281,8 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """None: bodies are stored unencrypted."""
     definitions: tuple[Definition, ...] = ()
     """Those of the server's namespace, sorted by name. The server knows the catalog by itself."""
+    announcement_targets: tuple[AnnouncementTarget, ...] = ()
+    """Its ``spec.notifications``: who learns of the events of all clients."""
 
 
 class RoutingTable(msgspec.Struct, frozen=True, kw_only=True, dict=True):
@@ -314,6 +336,7 @@ def digest_key(key: str) -> str:
 
 __all__ = [
     "Account",
+    "AnnouncementTarget",
     "Definition",
     "Destination",
     "Egress",

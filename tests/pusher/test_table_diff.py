@@ -2,7 +2,7 @@
 
 from msgspec.structs import replace
 
-from trackpush_api.routing import Account, Destination, Egress, RoutingTable, ServerSettings
+from trackpush_api.routing import Account, AnnouncementTarget, Destination, Egress, RoutingTable, ServerSettings
 from trackpush_api.vocabulary import Aggregator
 from trackpush_server.pusher.table_diff import diff
 
@@ -16,6 +16,12 @@ def test_only_what_is_new_or_differs_is_changed() -> None:
 
     assert diff(BEFORE, replace(BEFORE, destinations=(equal, other, new))).changed == (other, new)
     assert diff(None, BEFORE).changed == (ONE, TWO)
+
+
+def test_announcement_targets_do_not_start_a_channel_again() -> None:
+    slack = AnnouncementTarget(name="PushConfig/a/one/slack", url="https://hooks.example/1", format="Slack")
+
+    assert diff(BEFORE, replace(BEFORE, destinations=(replace(ONE, announcement_targets=(slack,)), TWO))).changed == ()
 
 
 def test_what_the_table_holds_no_more_is_removed() -> None:
