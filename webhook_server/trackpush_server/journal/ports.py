@@ -40,6 +40,7 @@ from trackpush_server.journal.model import (
     Trimmed,
     Unpushed,
 )
+from trackpush_server.journal.portal_links import PortalLink
 from trackpush_server.journal.rollups import NewTally
 from trackpush_server.journal.search import JournalSearch
 
@@ -289,6 +290,34 @@ class AuditLog(Protocol):
         Raises:
             JournalUnavailableError: the entry could not be stored. The caller must not perform the action.
         """
+        ...
+
+
+class PortalLinkStore(Protocol):
+    """Stores the links to the portal, and the key that signs them. For `PortalLinks`."""
+
+    async def key(self, fresh: bytes) -> bytes:
+        """The key; if there is none yet, ``fresh`` becomes it."""
+        ...
+
+    async def add(self, link: PortalLink) -> None:
+        """Store a new link; returns when it is on disk."""
+        ...
+
+    async def find(self, link_id: str) -> PortalLink | None:
+        """Read one link, also an expired or revoked one."""
+        ...
+
+    async def of_client(self, client: str | None, *, limit: int) -> tuple[PortalLink, ...]:
+        """The links of a client, or of all current clients; the newest first."""
+        ...
+
+    async def revoke(self, link_id: str, *, now: int) -> PortalLink | None:
+        """Revoke a link, if it was not revoked before, and return it; None if there is no such link."""
+        ...
+
+    async def expire(self, *, before: int, limit: int) -> int:
+        """Delete at most ``limit`` links that expired before then; returns their number."""
         ...
 
 

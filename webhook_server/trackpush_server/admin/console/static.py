@@ -1,4 +1,4 @@
-"""The console's own files and third-party files.
+"""The files of the console's or the portal's pages: own ones and third-party ones.
 
 They are read once, served only under their known names, and cached by browsers until they change.
 """
@@ -21,10 +21,10 @@ class _File(msgspec.Struct, frozen=True):
 
 
 class Static:
-    """All files, read when the server starts."""
+    """All files of one package's folder ``static``, read when the server starts."""
 
-    def __init__(self) -> None:
-        self._files = _read(resources.files("trackpush_server.admin.console") / "static", "")
+    def __init__(self, package: str = "trackpush_server.admin.console") -> None:
+        self._files = _read(resources.files(package) / "static", "")
 
     async def serve(self, request: web.Request) -> web.Response:
         found = self._files.get(request.match_info["name"])

@@ -1,0 +1,21 @@
+"""What the portal's pages work with."""
+
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+from aiohttp import web
+
+from trackpush_server.admin.desk import AdminServices
+
+
+class PortalServices(msgspec.Struct, frozen=True, kw_only=True):
+    """The services of one server for its portal."""
+
+    desk: AdminServices
+    """Sees all clients: pages read only through their visitor's scope."""
+    edits: Callable[[], bool]
+    """Whether visitors with the role operate may edit PushConfigs (``spec.portal.edit``)."""
+
+
+SERVICES: Final = web.AppKey("portal services", PortalServices)
