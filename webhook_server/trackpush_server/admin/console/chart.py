@@ -9,7 +9,7 @@ from math import ceil, floor, log10
 
 import msgspec
 
-from trackpush_server.admin.console.templating import NOTHING
+from trackpush_server.admin.console.rendering import NOTHING
 
 WIDTH, HEIGHT = 720, 240
 _LEFT, _RIGHT, _TOP, _BOTTOM = 92, 12, 14, 34

@@ -1,7 +1,7 @@
 """The charts of the server and of a PushConfig for the last hour."""
 
 from trackpush_server.admin.console.chart import Chart, ChartLine, chart
-from trackpush_server.admin.console.templating import duration
+from trackpush_server.admin.console.rendering import duration
 from trackpush_server.admin.desk import AdminServices
 from trackpush_server.telemetry.windows import Point
 
