@@ -24,6 +24,7 @@ from trackpush_cli.main import run
 from trackpush_server.journal.copying.move import CopyProgress, move
 from trackpush_server.journal.copying.records import Tally, TransferError, UnscopedRecords, UpdateRecord
 from trackpush_server.journal.model import NewAudit, NewPush, PushState, Selection, StoredPush, Subject
+from trackpush_server.journal.portal_links import PortalLink
 from trackpush_server.journal.postgres.copying import PostgresSource, PostgresTarget
 from trackpush_server.journal.rollups import NewTally, RollupSubject, Tallied
 from trackpush_server.journal.sqlite import schema
@@ -77,6 +78,13 @@ async def fill(folder: Path, *, shipments: int = 30) -> None:
             )
         ]
         await opened.journal.rollups.add(tallies, at=NOW)
+        await opened.journal.portal_links.key(bytes(range(32)))
+        for number, client in enumerate(("acme", "zen@u-1")):
+            link = PortalLink(
+                id=f"lnk_{number}", client=client, role="view", created_at=NOW, expires_at=NOW + 1, created_by="ada"
+            )
+            await opened.journal.portal_links.add(link)
+        await opened.journal.portal_links.revoke("lnk_1", now=NOW)
         await opened.journal.last_updates.serve(["acme/clickpost", "zen/never-sent"], now=NOW + 7, again=False)
         for now in (NOW, NOW + 3_600_000):
             await opened.journal.last_updates.listen(now=now)
@@ -158,6 +166,8 @@ async def test_there_and_back_everything_is_as_it_was(tmp_path: Path, postgres_d
         "last_updates": 2,
         "listening": 1,
         "rollups": 3,
+        "portal_key": 1,
+        "portal_links": 2,
     }
     assert told[-1] == CopyProgress(step="compared", updates=len(updates), total=len(updates))
     assert await everything(PostgresSource(postgres_dsn)) == (without_nul(updates), rest)

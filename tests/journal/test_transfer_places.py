@@ -22,6 +22,8 @@ from trackpush_server.journal.copying.records import (
     JournalPlace,
     LastUpdateRecord,
     ListeningRecord,
+    PortalKeyRecord,
+    PortalLinkRecord,
     PushRecord,
     RollupRecord,
     TenantRecord,
@@ -286,6 +288,8 @@ DERIVED = {
     "last_updates": {"account_id"},
     "listening": {"one"},
     "rollups": {"number", "label"},
+    "portal_key": {"one"},
+    "portal_links": set(),
 }
 """Columns of copied tables that the copy makes itself: ids, and in PostgreSQL the last attempt in the push's row."""
 OTHER_TABLES = {
@@ -308,6 +312,8 @@ RECORDS = {
     "last_updates": LastUpdateRecord,
     "listening": ListeningRecord,
     "rollups": RollupRecord,
+    "portal_key": PortalKeyRecord,
+    "portal_links": PortalLinkRecord,
 }
 NAMES = {"updates": {"account", "pushes", "attempts"}, "last_updates": {"account"}, "rollups": {"name"}}
 """Fields of records that are numbers in the tables, or records of other tables; of others it is the PushConfig."""

@@ -217,6 +217,10 @@ class RetentionStore(Protocol):
         """Delete at most ``limit`` unrecognised bodies whose latest arrival was before then; returns their number."""
         ...
 
+    async def expire_portal_links(self, *, expired_before: int, limit: int) -> int:
+        """Delete at most ``limit`` links to the portal that expired before then; returns their number."""
+        ...
+
 
 class InboxStore(Protocol):
     """Bounds and deletes unrecognised bodies. `UpdateLog` adds them, `JournalSearch` lists them."""
@@ -316,10 +320,6 @@ class PortalLinkStore(Protocol):
         """Revoke a link, if it was not revoked before, and return it; None if there is no such link."""
         ...
 
-    async def expire(self, *, before: int, limit: int) -> int:
-        """Delete at most ``limit`` links that expired before then; returns their number."""
-        ...
-
 
 class JournalStatus(Protocol):
     """The journal's state, for metrics and health checks."""
@@ -406,6 +406,11 @@ class Journal(JournalStatus, Protocol):
     @property
     def rollups(self) -> RollupStore:
         """For `RollupCounts`."""
+        ...
+
+    @property
+    def portal_links(self) -> PortalLinkStore:
+        """For `PortalLinks`."""
         ...
 
     @property

@@ -60,6 +60,11 @@ def former_name(name: str, uid: str, number: int = 0) -> str:
     return f"{namespace}@{uid}{f'.{number}' if number else ''}/{rest}"
 
 
+def former_client(client: str, uid: str) -> str:
+    """The name under which a former namespace's links to the portal are kept."""
+    return f"{client}@{uid}"
+
+
 def is_former(name: str) -> bool:
     """Whether a name belongs to a former namespace. A namespace's name can't contain ``@``."""
     return "@" in name.partition("/")[0]

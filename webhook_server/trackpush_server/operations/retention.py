@@ -28,6 +28,10 @@ _IDLE = 1.0
 _INBOX_EVERY = 60.0
 _INBOX_LIMIT = 100
 """Maximum unrecognised bodies that one step deletes; they may be large."""
+_LINKS_EVERY = 600.0
+_LINKS_LIMIT = 100
+LINKS_KEPT_SECONDS = 30 * 86400
+"""How long an expired link to the portal is still listed."""
 _WHOLE_ROUND = 600.0
 _AFTER_FAULT = 10.0
 _LARGE = 100_000
@@ -55,6 +59,8 @@ class Retainer(Background):
         self._round_at = 0.0
         self._inbox_at = 0.0
         """Time of the next search for old unrecognised bodies."""
+        self._links_at = 0.0
+        """Time of the next search for old links to the portal."""
         self._deleted = 0
         self._changed = asyncio.Event()
 
@@ -91,6 +97,7 @@ class Retainer(Background):
             delivered_since=int((wall - retention.delivered) * 1000), dead_since=int((wall - retention.dead) * 1000)
         )
         await self._expire_inbox(wall, retention.unrecognised, now)
+        await self._expire_links(wall, now)
         trimmed = await self._store.trim(keep, after=self._frontier, limit=self._limit)
         self._observer.trimmed(trimmed)
         self._deleted += trimmed.updates
@@ -110,6 +117,14 @@ class Retainer(Background):
         before = int((wall - seconds) * 1000)
         if await self._store.expire_unrecognised(received_before=before, limit=_INBOX_LIMIT) < _INBOX_LIMIT:
             self._inbox_at = now + _INBOX_EVERY
+
+    async def _expire_links(self, wall: float, now: float) -> None:
+        """Delete links to the portal that expired long ago, at intervals."""
+        if now < self._links_at:
+            return
+        before = int((wall - LINKS_KEPT_SECONDS) * 1000)
+        if await self._store.expire_portal_links(expired_before=before, limit=_LINKS_LIMIT) < _LINKS_LIMIT:
+            self._links_at = now + _LINKS_EVERY
 
     def _adapt(self, seconds: float) -> None:
         if seconds > _STEP_SECONDS:

@@ -12,7 +12,7 @@ from trackpush_server.journal.portal_links import PortalLink
 from trackpush_server.operations.portal_links import PortalLinks
 from trackpush_server.portal.entering import HOME, Entering
 from trackpush_server.portal.guard import PortalRates, add_headers, guard
-from trackpush_server.portal.notices import Notices
+from trackpush_server.portal.notices import PortalNotices
 from trackpush_server.portal.pages import add_pages
 from trackpush_server.portal.services import SERVICES, PortalServices
 
@@ -39,7 +39,7 @@ def portal_application(
         connections: limits the connections.
         rates: limits the requests.
     """
-    notices = Notices()
+    notices = PortalNotices()
 
     async def audit(link: PortalLink, action: str, address: str) -> None:
         await services.desk.audit_log.add(

@@ -11,7 +11,7 @@ from trackpush_server.journal.portal_links import PortalLink
 from trackpush_server.operations.portal_links import LinkRefusedError, PortalLinks
 from trackpush_server.portal.guard import COOKIE, is_same_site
 from trackpush_server.portal.hosts import is_loopback_host
-from trackpush_server.portal.notices import Notices
+from trackpush_server.portal.notices import PortalNotices
 from trackpush_server.portal.templating import render
 
 HOME: Final = "/portal/"
@@ -22,7 +22,7 @@ class Entering:
     """The handlers of entering and leaving."""
 
     def __init__(
-        self, links: PortalLinks, notices: Notices, audit: Callable[[PortalLink, str, str], Awaitable[None]]
+        self, links: PortalLinks, notices: PortalNotices, audit: Callable[[PortalLink, str, str], Awaitable[None]]
     ) -> None:
         """``audit`` records a link, an action and the address that it came from."""
         self._links = links

@@ -18,7 +18,7 @@ from trackpush_server.journal.model import JournalUnavailableError
 from trackpush_server.operations.portal_links import AdmittedLink, LinkRefusedError, PortalLinks
 from trackpush_server.portal.allowance import Allowance
 from trackpush_server.portal.hosts import is_accepted
-from trackpush_server.portal.notices import Notices
+from trackpush_server.portal.notices import PortalNotices
 from trackpush_server.portal.visitor import KEY, PortalVisitor, visitor
 
 COOKIE: Final = "trackpush_portal"
@@ -63,7 +63,9 @@ class PortalRates:
         return self._by_link.take(link_id, self._clock())
 
 
-def guard(links: PortalLinks, *, host: Callable[[], str | None], rates: PortalRates, notices: Notices) -> Middleware:
+def guard(
+    links: PortalLinks, *, host: Callable[[], str | None], rates: PortalRates, notices: PortalNotices
+) -> Middleware:
     """The middleware; handlers behind it get the visitor from `visitor`.
 
     Args:
@@ -88,7 +90,9 @@ def guard(links: PortalLinks, *, host: Callable[[], str | None], rates: PortalRa
     return check
 
 
-async def _admit(request: web.Request, links: PortalLinks, rates: PortalRates, notices: Notices) -> web.Response | None:
+async def _admit(
+    request: web.Request, links: PortalLinks, rates: PortalRates, notices: PortalNotices
+) -> web.Response | None:
     """Put the visitor on the request; returns an answer if the request is refused."""
     try:
         admitted = await links.check(presented(request))
@@ -104,7 +108,7 @@ async def _admit(request: web.Request, links: PortalLinks, rates: PortalRates, n
     return None
 
 
-async def _answered(request: web.Request, handler: Handler, notices: Notices) -> web.StreamResponse:
+async def _answered(request: web.Request, handler: Handler, notices: PortalNotices) -> web.StreamResponse:
     """The handler's answer; for a path or method without a handler, the portal's own notice."""
     try:
         return await handler(request)

@@ -14,7 +14,7 @@ _REFUSED: Final = {
 }
 
 
-class Notices:
+class PortalNotices:
     """One page for each reason."""
 
     def refused(self, request: web.Request, reason: str) -> web.Response:

@@ -141,6 +141,24 @@ class RollupRecord(msgspec.Struct, frozen=True, array_like=True):
     dead: int
 
 
+class PortalKeyRecord(msgspec.Struct, frozen=True, array_like=True):
+    """The key that signs links to the portal."""
+
+    key: bytes
+
+
+class PortalLinkRecord(msgspec.Struct, frozen=True, array_like=True):
+    """A link to the portal."""
+
+    id: str
+    client: str
+    role: str
+    created_at: int
+    expires_at: int
+    created_by: str
+    revoked_at: int | None
+
+
 class UnscopedRecords(msgspec.Struct, frozen=True, kw_only=True):
     """The records that do not belong to an update, in the order written."""
 
@@ -152,6 +170,9 @@ class UnscopedRecords(msgspec.Struct, frozen=True, kw_only=True):
     listening: tuple[ListeningRecord, ...] = ()
     """At most one."""
     rollups: tuple[RollupRecord, ...] = ()
+    portal_key: tuple[PortalKeyRecord, ...] = ()
+    """At most one."""
+    portal_links: tuple[PortalLinkRecord, ...] = ()
 
 
 class Tally:
@@ -162,7 +183,7 @@ class Tally:
             name: hashlib.sha256()
             for name in (
                 "updates", "pushes", "attempts", "erasures", "audits", "unrecognised", "tenants", "last_updates",
-                "listening", "rollups",
+                "listening", "rollups", "portal_key", "portal_links",
             )
         }  # fmt: skip
         self._counts = dict.fromkeys(self._digests, 0)
@@ -181,6 +202,8 @@ class Tally:
         self._add("last_updates", rest.last_updates)
         self._add("listening", rest.listening)
         self._add("rollups", rest.rollups)
+        self._add("portal_key", rest.portal_key)
+        self._add("portal_links", rest.portal_links)
 
     def _add(self, table: str, records: Iterable[object]) -> None:
         for record in records:

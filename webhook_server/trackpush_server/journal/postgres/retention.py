@@ -16,6 +16,7 @@ from trackpush_server.journal.model import RetentionCutoffs, Trimmed
 from trackpush_server.journal.named_sql import load
 from trackpush_server.journal.postgres import inbox
 from trackpush_server.journal.postgres.access import PostgresAccess
+from trackpush_server.journal.postgres.portal_links import SQL as PORTAL_LINKS
 from trackpush_server.journal.postgres.session import Session
 
 _SQL = load(f"{__package__}.sql", "retention")
@@ -38,6 +39,9 @@ class PostgresRetention:
 
     async def expire_unrecognised(self, *, received_before: int, limit: int) -> int:
         return await inbox.expire(self._pool, received_before, limit)
+
+    async def expire_portal_links(self, *, expired_before: int, limit: int) -> int:
+        return await self._pool.write(PORTAL_LINKS["expire"], expired_before, limit)
 
     async def trim(self, keep: RetentionCutoffs, *, after: int, limit: int) -> Trimmed:
         async with self._pool.session() as session:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from trackpush_api.routing import Tenant
 from trackpush_server.journal.model import BoundClient
 from trackpush_server.journal.named_sql import load
+from trackpush_server.journal.postgres import portal_links
 from trackpush_server.journal.postgres.access import PostgresAccess
 from trackpush_server.journal.postgres.pool import Pool
 from trackpush_server.journal.postgres.session import Session
@@ -76,11 +77,13 @@ async def _apply(session: Session, namespace: str, found: Binding) -> None:
                 await session.fetch(SQL[rename], numbers[old], new, *slot)
         for old, new in archived(await _inbox_accounts(session, namespace), namespace, found.archive).items():
             await _move_bodies(session, old, new)
+        await portal_links.archive(session, namespace, found.archive)
     for uid in found.restore:
         for table in _TABLES:
             await _restore(session, table, namespace, uid)
         for old, new in restored(await _inbox_accounts(session, namespace), namespace, uid).items():
             await _move_bodies(session, old, new)
+        await portal_links.restore(session, namespace, uid)
 
 
 async def _restore(session: Session, table: str, namespace: str, uid: str) -> None:

@@ -21,6 +21,8 @@ from trackpush_server.journal.copying.records import (
     JournalPlace,
     LastUpdateRecord,
     ListeningRecord,
+    PortalKeyRecord,
+    PortalLinkRecord,
     PushRecord,
     RollupRecord,
     TenantRecord,
@@ -44,6 +46,7 @@ from trackpush_server.journal.sqlite.folder import FILE_NAME, LOCK, NOTE, PART, 
 from trackpush_server.journal.sqlite.indexing import ID_OF_KEY, store_all_terms
 from trackpush_server.journal.sqlite.last_updates import SQL as LAST_UPDATES
 from trackpush_server.journal.sqlite.lock import FolderLock
+from trackpush_server.journal.sqlite.portal_links import SQL as PORTAL_LINKS
 from trackpush_server.journal.sqlite.rollups import SQL as ROLLUPS
 from trackpush_server.journal.sqlite.tenants import SQL as TENANTS
 
@@ -101,6 +104,8 @@ class SqliteReading:
             last_updates=tuple(LastUpdateRecord(*row) for row in self._connection.execute(LAST_UPDATES["all"])),
             listening=tuple(ListeningRecord(*row) for row in self._connection.execute(LAST_UPDATES["listening"])),
             rollups=tuple(RollupRecord(*row) for row in self._connection.execute(ROLLUPS["all"])),
+            portal_key=tuple(PortalKeyRecord(*row) for row in self._connection.execute(PORTAL_LINKS["key"])),
+            portal_links=tuple(PortalLinkRecord(*row) for row in self._connection.execute(PORTAL_LINKS["all"])),
         )
 
 
@@ -247,6 +252,10 @@ class SqliteTarget:
             self._connection.executemany(LAST_UPDATES["listen"], [_fields(entry) for entry in rest.listening])
             self._connection.execute(ROLLUPS["empty"])
             self._connection.executemany(ROLLUPS["fill"], [self._rollup(entry) for entry in rest.rollups])
+            self._connection.execute(PORTAL_LINKS["empty_key"])
+            self._connection.executemany(PORTAL_LINKS["make_key"], [_fields(entry) for entry in rest.portal_key])
+            self._connection.execute(PORTAL_LINKS["empty"])
+            self._connection.executemany(PORTAL_LINKS["add"], [_fields(entry) for entry in rest.portal_links])
         with _told(self._folder / PART):
             store_all_terms(self._connection)
 

@@ -7,7 +7,7 @@ import msgspec
 
 from trackpush_server.journal.model import RetentionCutoffs, Trimmed
 from trackpush_server.journal.named_sql import load
-from trackpush_server.journal.sqlite import inbox
+from trackpush_server.journal.sqlite import inbox, portal_links
 from trackpush_server.journal.sqlite.access import SqliteAccess
 from trackpush_server.journal.sqlite.connection import SqliteConnection
 from trackpush_server.journal.sqlite.indexing import TRIMMED
@@ -42,6 +42,9 @@ class SqliteRetention:
 
     async def expire_unrecognised(self, *, received_before: int, limit: int) -> int:
         return await self._access.write(lambda connection: inbox.expire(connection, received_before, limit))
+
+    async def expire_portal_links(self, *, expired_before: int, limit: int) -> int:
+        return await self._access.write(lambda connection: portal_links.expire(connection, expired_before, limit))
 
 
 def find(connection: SqliteConnection, keep: RetentionCutoffs, after: int, limit: int) -> Candidates:

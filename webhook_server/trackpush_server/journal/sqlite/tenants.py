@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from trackpush_api.routing import Tenant
 from trackpush_server.journal.model import BoundClient
 from trackpush_server.journal.named_sql import load
+from trackpush_server.journal.sqlite import portal_links
 from trackpush_server.journal.sqlite.access import SqliteAccess
 from trackpush_server.journal.sqlite.connection import SqliteConnection
 from trackpush_server.journal.tenants import Binding, KnownTenant, archived, binding, restored
@@ -49,6 +50,7 @@ def _archive(connection: SqliteConnection, namespace: str, uid: str) -> None:
         connection.execute(SQL["rename"], (new, numbers[old]))
     for old, new in archived(_inbox_accounts(connection, namespace), namespace, uid).items():
         _move_bodies(connection, old, new)
+    portal_links.archive(connection, namespace, uid)
 
 
 def _restore(connection: SqliteConnection, namespace: str, uid: str) -> None:
@@ -64,6 +66,7 @@ def _restore(connection: SqliteConnection, namespace: str, uid: str) -> None:
             numbers[new] = numbers.pop(old)
     for old, new in restored(_inbox_accounts(connection, namespace), namespace, uid).items():
         _move_bodies(connection, old, new)
+    portal_links.restore(connection, namespace, uid)
 
 
 def _names(connection: SqliteConnection, namespace: str) -> dict[str, int]:

@@ -12,6 +12,8 @@ from trackpush_server.journal.copying.records import (
     ErasureRecord,
     LastUpdateRecord,
     ListeningRecord,
+    PortalKeyRecord,
+    PortalLinkRecord,
     PushRecord,
     RollupRecord,
     TenantRecord,
@@ -21,6 +23,7 @@ from trackpush_server.journal.copying.records import (
 )
 from trackpush_server.journal.postgres.copying.database import SQL, explained
 from trackpush_server.journal.postgres.last_updates import SQL as LAST_UPDATES
+from trackpush_server.journal.postgres.portal_links import SQL as PORTAL_LINKS
 from trackpush_server.journal.postgres.rollups import SQL as ROLLUPS
 from trackpush_server.journal.postgres.tenants import SQL as TENANTS
 
@@ -91,6 +94,8 @@ class PostgresReading:
             times = await self._connection.fetch(LAST_UPDATES["all"])
             listening = await self._connection.fetch(LAST_UPDATES["listening"])
             rollups = await self._connection.fetch(ROLLUPS["all"])
+            portal_key = await self._connection.fetch(PORTAL_LINKS["key"])
+            portal_links = await self._connection.fetch(PORTAL_LINKS["all"])
             bodies = await self._connection.fetch(unrecognised.READ.format(table="trackpush.unrecognised"))
         return UnscopedRecords(
             erasures=tuple(ErasureRecord(**dict(row)) for row in erasures),
@@ -100,4 +105,6 @@ class PostgresReading:
             last_updates=tuple(LastUpdateRecord(*row) for row in times),
             listening=tuple(ListeningRecord(*row) for row in listening),
             rollups=tuple(RollupRecord(*row) for row in rollups),
+            portal_key=tuple(PortalKeyRecord(*row) for row in portal_key),
+            portal_links=tuple(PortalLinkRecord(*row) for row in portal_links),
         )

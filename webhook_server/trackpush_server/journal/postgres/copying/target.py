@@ -16,6 +16,8 @@ from trackpush_server.journal.copying.records import (
     JournalPlace,
     LastUpdateRecord,
     ListeningRecord,
+    PortalKeyRecord,
+    PortalLinkRecord,
     PushRecord,
     RollupRecord,
     TenantRecord,
@@ -141,6 +143,10 @@ class PostgresTarget:
                 columns = ("account_id", *LastUpdateRecord.__struct_fields__[1:])
                 await self._fill("last_updates", columns, map(self._last_update_row, rest.last_updates))
                 await self._fill("listening", ListeningRecord.__struct_fields__, map(_fields, rest.listening))
+                await self._fill(
+                    "portal_key", ("one", *PortalKeyRecord.__struct_fields__), map(_key_row, rest.portal_key)
+                )
+                await self._fill("portal_links", PortalLinkRecord.__struct_fields__, map(_fields, rest.portal_links))
             await connection.execute("ANALYZE")
 
     def storable(self, record: UpdateRecord) -> UpdateRecord:
@@ -232,6 +238,10 @@ def _inline(push: PushRecord, attempts: Sequence[AttemptRecord]) -> AttemptRecor
         if (attempt.push_config, attempt.number, attempt.error) == (push.push_config, push.tries, push.error):
             return attempt
     return None
+
+
+def _key_row(record: PortalKeyRecord) -> Sequence[Any]:
+    return (1, record.key)
 
 
 def _fields(record: Any) -> list[Any]:
