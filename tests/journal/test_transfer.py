@@ -17,6 +17,7 @@ import pytest
 
 from journal.stores import NOW, OMS, Opened, outcome, page_of, sqlite_store, update
 from journal.test_inbox import unrecognised
+from journal.test_portal_changes import asked
 from support.journal_file import journal_file
 from support.postgres import Server
 from trackpush_api.routing import Tenant
@@ -85,6 +86,8 @@ async def fill(folder: Path, *, shipments: int = 30) -> None:
             )
             await opened.journal.portal_links.add(link)
         await opened.journal.portal_links.revoke("lnk_1", now=NOW)
+        for number in (1, 2):
+            await opened.journal.portal_changes.add(asked(number))
         await opened.journal.last_updates.serve(["acme/clickpost", "zen/never-sent"], now=NOW + 7, again=False)
         for now in (NOW, NOW + 3_600_000):
             await opened.journal.last_updates.listen(now=now)
@@ -168,6 +171,7 @@ async def test_there_and_back_everything_is_as_it_was(tmp_path: Path, postgres_d
         "rollups": 3,
         "portal_key": 1,
         "portal_links": 2,
+        "portal_changes": 2,
     }
     assert told[-1] == CopyProgress(step="compared", updates=len(updates), total=len(updates))
     assert await everything(PostgresSource(postgres_dsn)) == (without_nul(updates), rest)

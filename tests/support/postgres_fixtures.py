@@ -121,7 +121,7 @@ def storage(request: pytest.FixtureRequest) -> Storage:
 _TABLES = (
     "accounts", "push_configs", "keys", "shipments", "updates", "pushes", "undelivered", "attempts", "erasures",
     "audits", "news", "answers", "replicas", "unrecognised", "tenants", "last_updates",
-    "listening", "rollups", "portal_links", "portal_key",
+    "listening", "rollups", "portal_links", "portal_key", "portal_changes",
 )  # fmt: skip
 _CUT = (
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"

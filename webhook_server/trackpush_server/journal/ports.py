@@ -40,6 +40,7 @@ from trackpush_server.journal.model import (
     Trimmed,
     Unpushed,
 )
+from trackpush_server.journal.portal_changes import ChangeRow, ChangeState, NewChange, WaitingChange
 from trackpush_server.journal.portal_links import PortalLink
 from trackpush_server.journal.rollups import NewTally
 from trackpush_server.journal.search import JournalSearch
@@ -285,6 +286,38 @@ class RollupStore(Protocol):
         ...
 
 
+class PortalChangeStore(Protocol):
+    """Changes of PushConfigs that clients' people asked for in the portal."""
+
+    async def add(self, change: NewChange) -> None:
+        """Store a change as waiting; returns when it is on disk. It supersedes a waiting one of the same PushConfig.
+
+        Raises:
+            TooManyChangesError: too many changes wait, see `MOST_WAITING` and `MOST_WAITING_IN_ALL`.
+            JournalUnavailableError: it could not be stored.
+        """
+        ...
+
+    async def waiting(self, *, limit: int) -> tuple[WaitingChange, ...]:
+        """Waiting changes with their credentials, the oldest first."""
+        ...
+
+    async def settle(self, change: str, state: ChangeState, message: str, *, now: int) -> ChangeRow | None:
+        """End a change and delete its credentials; returns its row, or None if it does not exist.
+
+        A change that has ended keeps its state, so a repeated call changes nothing.
+        """
+        ...
+
+    async def expire(self, *, before: int, now: int) -> int:
+        """Refuse changes that were made before then and still wait; returns their number."""
+        ...
+
+    async def recent(self, client: str, *, namespace_uid: str, limit: int) -> tuple[ChangeRow, ...]:
+        """The newest changes of a client, without credentials. Those of another namespace object are left out."""
+        ...
+
+
 class AuditLog(Protocol):
     """Stores operators' actions."""
 
@@ -411,6 +444,11 @@ class Journal(JournalStatus, Protocol):
     @property
     def portal_links(self) -> PortalLinkStore:
         """For `PortalLinks`."""
+        ...
+
+    @property
+    def portal_changes(self) -> PortalChangeStore:
+        """For the portal, and for the operations that apply its changes."""
         ...
 
     @property

@@ -159,6 +159,21 @@ class PortalLinkRecord(msgspec.Struct, frozen=True, array_like=True):
     revoked_at: int | None
 
 
+class PortalChangeRecord(msgspec.Struct, frozen=True, array_like=True):
+    """A change of a PushConfig that somebody asked for in the portal."""
+
+    id: str
+    client: str
+    namespace_uid: str
+    push_config: str
+    state: str
+    message: str
+    created_at: int
+    ended_at: int | None
+    content: bytes
+    """Encrypted if the journal is encrypted; copied without decryption."""
+
+
 class UnscopedRecords(msgspec.Struct, frozen=True, kw_only=True):
     """The records that do not belong to an update, in the order written."""
 
@@ -173,6 +188,7 @@ class UnscopedRecords(msgspec.Struct, frozen=True, kw_only=True):
     portal_key: tuple[PortalKeyRecord, ...] = ()
     """At most one."""
     portal_links: tuple[PortalLinkRecord, ...] = ()
+    portal_changes: tuple[PortalChangeRecord, ...] = ()
 
 
 class Tally:
@@ -183,7 +199,7 @@ class Tally:
             name: hashlib.sha256()
             for name in (
                 "updates", "pushes", "attempts", "erasures", "audits", "unrecognised", "tenants", "last_updates",
-                "listening", "rollups", "portal_key", "portal_links",
+                "listening", "rollups", "portal_key", "portal_links", "portal_changes",
             )
         }  # fmt: skip
         self._counts = dict.fromkeys(self._digests, 0)
@@ -204,6 +220,7 @@ class Tally:
         self._add("rollups", rest.rollups)
         self._add("portal_key", rest.portal_key)
         self._add("portal_links", rest.portal_links)
+        self._add("portal_changes", rest.portal_changes)
 
     def _add(self, table: str, records: Iterable[object]) -> None:
         for record in records:

@@ -16,6 +16,7 @@ from trackpush_server.journal.postgres.last_updates import PostgresLastUpdates
 from trackpush_server.journal.postgres.maintenance import Maintenance
 from trackpush_server.journal.postgres.pending import PostgresBacklog, PostgresPushQueue
 from trackpush_server.journal.postgres.pool import Pool
+from trackpush_server.journal.postgres.portal_changes import PostgresPortalChanges
 from trackpush_server.journal.postgres.portal_links import PostgresPortalLinks
 from trackpush_server.journal.postgres.reencryption import PostgresReencryption
 from trackpush_server.journal.postgres.replays import PostgresReplays
@@ -72,6 +73,7 @@ class PostgresJournal:
         self.last_updates = PostgresLastUpdates(access)
         self.rollups = PostgresRollups(access)
         self.portal_links = PostgresPortalLinks(access)
+        self.portal_changes = PostgresPortalChanges(access)
         self.audit = PostgresAuditLog(access)
         self.search = PostgresSearch(access.pool, access.sealer)
 

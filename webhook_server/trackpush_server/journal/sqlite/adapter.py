@@ -18,6 +18,7 @@ from trackpush_server.journal.sqlite.folder import FILE_NAME
 from trackpush_server.journal.sqlite.inbox import SqliteInbox
 from trackpush_server.journal.sqlite.last_updates import SqliteLastUpdates
 from trackpush_server.journal.sqlite.pending import SqliteBacklog, SqlitePushQueue
+from trackpush_server.journal.sqlite.portal_changes import SqlitePortalChanges
 from trackpush_server.journal.sqlite.portal_links import SqlitePortalLinks
 from trackpush_server.journal.sqlite.proof import WriteProof
 from trackpush_server.journal.sqlite.reencryption import SqliteReencryption
@@ -64,6 +65,7 @@ class SqliteJournal:
         self.last_updates = SqliteLastUpdates(access)
         self.rollups = SqliteRollups(access)
         self.portal_links = SqlitePortalLinks(access)
+        self.portal_changes = SqlitePortalChanges(access)
         self.audit = SqliteAuditLog(access)
         self.search = SqliteSearch(folder, self._sealer)
 

@@ -21,6 +21,7 @@ from trackpush_server.journal.copying.records import (
     JournalPlace,
     LastUpdateRecord,
     ListeningRecord,
+    PortalChangeRecord,
     PortalKeyRecord,
     PortalLinkRecord,
     PushRecord,
@@ -46,6 +47,7 @@ from trackpush_server.journal.sqlite.folder import FILE_NAME, LOCK, NOTE, PART, 
 from trackpush_server.journal.sqlite.indexing import ID_OF_KEY, store_all_terms
 from trackpush_server.journal.sqlite.last_updates import SQL as LAST_UPDATES
 from trackpush_server.journal.sqlite.lock import FolderLock
+from trackpush_server.journal.sqlite.portal_changes import SQL as PORTAL_CHANGES
 from trackpush_server.journal.sqlite.portal_links import SQL as PORTAL_LINKS
 from trackpush_server.journal.sqlite.rollups import SQL as ROLLUPS
 from trackpush_server.journal.sqlite.tenants import SQL as TENANTS
@@ -106,6 +108,7 @@ class SqliteReading:
             rollups=tuple(RollupRecord(*row) for row in self._connection.execute(ROLLUPS["all"])),
             portal_key=tuple(PortalKeyRecord(*row) for row in self._connection.execute(PORTAL_LINKS["key"])),
             portal_links=tuple(PortalLinkRecord(*row) for row in self._connection.execute(PORTAL_LINKS["all"])),
+            portal_changes=tuple(PortalChangeRecord(*row) for row in self._connection.execute(PORTAL_CHANGES["all"])),
         )
 
 
@@ -256,6 +259,8 @@ class SqliteTarget:
             self._connection.executemany(PORTAL_LINKS["make_key"], [_fields(entry) for entry in rest.portal_key])
             self._connection.execute(PORTAL_LINKS["empty"])
             self._connection.executemany(PORTAL_LINKS["add"], [_fields(entry) for entry in rest.portal_links])
+            self._connection.execute(PORTAL_CHANGES["empty"])
+            self._connection.executemany(PORTAL_CHANGES["fill"], [_fields(entry) for entry in rest.portal_changes])
         with _told(self._folder / PART):
             store_all_terms(self._connection)
 

@@ -12,6 +12,7 @@ from trackpush_server.journal.copying.records import (
     ErasureRecord,
     LastUpdateRecord,
     ListeningRecord,
+    PortalChangeRecord,
     PortalKeyRecord,
     PortalLinkRecord,
     PushRecord,
@@ -23,6 +24,7 @@ from trackpush_server.journal.copying.records import (
 )
 from trackpush_server.journal.postgres.copying.database import SQL, explained
 from trackpush_server.journal.postgres.last_updates import SQL as LAST_UPDATES
+from trackpush_server.journal.postgres.portal_changes import SQL as PORTAL_CHANGES
 from trackpush_server.journal.postgres.portal_links import SQL as PORTAL_LINKS
 from trackpush_server.journal.postgres.rollups import SQL as ROLLUPS
 from trackpush_server.journal.postgres.tenants import SQL as TENANTS
@@ -96,6 +98,7 @@ class PostgresReading:
             rollups = await self._connection.fetch(ROLLUPS["all"])
             portal_key = await self._connection.fetch(PORTAL_LINKS["key"])
             portal_links = await self._connection.fetch(PORTAL_LINKS["all"])
+            changes = await self._connection.fetch(PORTAL_CHANGES["all"])
             bodies = await self._connection.fetch(unrecognised.READ.format(table="trackpush.unrecognised"))
         return UnscopedRecords(
             erasures=tuple(ErasureRecord(**dict(row)) for row in erasures),
@@ -107,4 +110,5 @@ class PostgresReading:
             rollups=tuple(RollupRecord(*row) for row in rollups),
             portal_key=tuple(PortalKeyRecord(*row) for row in portal_key),
             portal_links=tuple(PortalLinkRecord(*row) for row in portal_links),
+            portal_changes=tuple(PortalChangeRecord(*row) for row in changes),
         )

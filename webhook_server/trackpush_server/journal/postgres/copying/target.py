@@ -16,6 +16,7 @@ from trackpush_server.journal.copying.records import (
     JournalPlace,
     LastUpdateRecord,
     ListeningRecord,
+    PortalChangeRecord,
     PortalKeyRecord,
     PortalLinkRecord,
     PushRecord,
@@ -142,6 +143,8 @@ class PostgresTarget:
                 await self._fill("rollups", _ROLLUP_COLUMNS, map(self._rollup_row, rest.rollups))
                 columns = ("account_id", *LastUpdateRecord.__struct_fields__[1:])
                 await self._fill("last_updates", columns, map(self._last_update_row, rest.last_updates))
+                columns = PortalChangeRecord.__struct_fields__
+                await self._fill("portal_changes", columns, map(_fields, rest.portal_changes))
                 await self._fill("listening", ListeningRecord.__struct_fields__, map(_fields, rest.listening))
                 await self._fill(
                     "portal_key", ("one", *PortalKeyRecord.__struct_fields__), map(_key_row, rest.portal_key)

@@ -112,7 +112,8 @@ SELECT name, id FROM trackpush.push_configs;
 -- name: empty_rest
 -- Before all of it is written again.
 TRUNCATE trackpush.shipments, trackpush.erasures, trackpush.audits, trackpush.unrecognised, trackpush.unrecognised_accounts,
-    trackpush.tenants, trackpush.last_updates, trackpush.listening, trackpush.rollups, trackpush.portal_key, trackpush.portal_links;
+    trackpush.tenants, trackpush.last_updates, trackpush.listening, trackpush.rollups, trackpush.portal_key, trackpush.portal_links,
+    trackpush.portal_changes;
 
 -- name: derive_shipments
 -- What an append knows of each shipment. Origin 0: several replicas stored them, so that each looks before it pushes.
