@@ -15,6 +15,7 @@ from trackpush_api.expressions import InvalidExpressionError, compile_expression
 from trackpush_api.headers import objection_to_name, objection_to_size, objection_to_value
 from trackpush_api.kinds.push_config import FilterSpec, Header, PushConfigSpec, RetrySpec
 from trackpush_api.manifest import Resource
+from trackpush_api.portal_label import is_portals
 from trackpush_api.problems import Problem, Reason, Severity, unexpected
 from trackpush_api.quantities import seconds
 from trackpush_api.routing import Destination, Egress, Filter, RateLimit, Retry, TlsMaterial
@@ -73,6 +74,7 @@ def _compile(
         ordered=spec.delivery.ordering == "PerShipment",
         drop_late=spec.delivery.late_updates == "Drop",
         suspended=spec.suspend,
+        portal=is_portals(resource.labels),
     )
     check_certificates(resource, compiled.tls, problems)
     _check(resource, spec, egress, problems)

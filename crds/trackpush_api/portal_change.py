@@ -15,16 +15,13 @@ from msgspec import Meta
 from trackpush_api.aggregators.names import BUILT_IN, KnownAggregators
 from trackpush_api.destinations import compile_destination
 from trackpush_api.kinds import patterns
-from trackpush_api.kinds.base import API_VERSION, GROUP
+from trackpush_api.kinds.base import API_VERSION
 from trackpush_api.manifest import Resource, Secret, with_spec
+from trackpush_api.portal_label import MANAGED_BY, PORTAL
 from trackpush_api.problems import Severity
 from trackpush_api.routing import Destination, Egress
 from trackpush_api.target import InvalidUrlError, read_url
 
-MANAGED_BY: Final = f"{GROUP}/managed-by"
-"""Label of the PushConfigs and Secrets that the portal wrote."""
-PORTAL: Final = "portal"
-"""Value of the label `MANAGED_BY`."""
 MOST_NAME: Final = 200
 """Maximum length of a PushConfig's name, so that its Secret and its file have valid names, too."""
 CHANGE_ID: Final = r"chg_[0-9a-f]{32}"
@@ -244,11 +241,6 @@ def objections(
         for severity in (Severity.ERROR, Severity.WARNING)
     )
     return errors, warnings
-
-
-def is_portals(labels: Any) -> bool:
-    """Whether an object with these labels says that the portal manages it."""
-    return isinstance(labels, Mapping) and labels.get(MANAGED_BY) == PORTAL
 
 
 def summary(change: PortalChange) -> str:

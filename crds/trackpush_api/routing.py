@@ -111,6 +111,8 @@ class Destination(msgspec.Struct, frozen=True, kw_only=True):
     ordered: bool = True
     drop_late: bool = False
     suspended: bool = False
+    portal: bool = False
+    """Whether the portal manages its PushConfig."""
     announcement_targets: tuple[AnnouncementTarget, ...] = ()
     """Its ``spec.notifications``: who learns of its events."""
     tenant: Tenant | None = None

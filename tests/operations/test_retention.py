@@ -36,7 +36,7 @@ class Seen:
 async def retaining(opened: Opened, retention: Retention, ahead: float = 0.0) -> AsyncIterator[tuple[Retainer, Seen]]:
     """A running retainer whose clock is ahead."""
     seen = Seen()
-    retainer = Retainer(opened.journal.retention, seen, wall=lambda: time.time() + ahead)
+    retainer = Retainer(opened.journal.retention, opened.journal.portal_changes, seen, wall=lambda: time.time() + ahead)
     retainer.configure(retention)
     retainer.start()
     try:

@@ -163,6 +163,7 @@ def admin_services(
         tail=telemetry.tail,
         channels=dispatcher.snapshot,
         live=dispatcher.live,
+        portal_changes=journal.portal_changes,
         try_now=dispatcher.try_now,
         reopen=dispatcher.reopen,
         answer=dispatcher.answer,

@@ -12,7 +12,7 @@ def after_item(cache: ResourceCache, old: Item | None, new: Item | None) -> set[
     """Resources to decide after a resource changed; the store has the new state."""
     item = new or old
     assert item is not None
-    if old is not None and new is not None and (old.uid, old.spec, old.created) == (new.uid, new.spec, new.created):
+    if old is not None and new is not None and _content(old) == _content(new):
         return {item.key} if old.generation != new.generation else set()
     keys = {item.key}
     if item.key.kind is Kind.PUSH and (old is None or new is None):
@@ -20,6 +20,11 @@ def after_item(cache: ResourceCache, old: Item | None, new: Item | None) -> set[
     elif item.key.kind is Kind.SERVER:
         keys |= _after_server(cache, old, new)
     return keys
+
+
+def _content(item: Item) -> tuple[object, ...]:
+    """The parts of a resource that decisions about it depend on."""
+    return item.uid, item.spec, item.created, item.portal
 
 
 def after_labels(cache: ResourceCache, namespace: str) -> set[Key]:

@@ -6,14 +6,15 @@ hundred bytes; it is parsed again only when something about the resource must be
 
 import base64
 import binascii
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from trackpush_api.manifest import MOST_SECRET_BYTES, Resource, Secret, age_order, with_spec
+from trackpush_api.manifest import MOST_SECRET_BYTES, NO_LABELS, Resource, Secret, age_order, with_spec
+from trackpush_api.portal_label import MANAGED_BY, PORTAL, is_portals
 from trackpush_api.problems import Problem
 from trackpush_operator.kube.api import Body
 from trackpush_operator.kube.kinds import COMPONENT_LABEL, INSTANCE_LABEL
@@ -21,6 +22,7 @@ from trackpush_operator.kube.kinds import COMPONENT_LABEL, INSTANCE_LABEL
 ADMIN_PORT_NAME = "admin"
 _REFERENCES = ("secretKeyRef", "dsnSecretRef")
 """Fields that name a Secret."""
+_PORTALS: Final[Mapping[str, str]] = {MANAGED_BY: PORTAL}
 
 
 class Kind(StrEnum):
@@ -77,6 +79,8 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     status: bytes
     """The status as compact JSON, as the API server last showed or returned it."""
     links: Links
+    portal: bool = False
+    """Whether its label says that the portal manages it."""
 
     @property
     def order(self) -> str:
@@ -134,6 +138,7 @@ def item_of(kind: Kind, body: Body) -> Item:
         spec=msgspec.json.encode(spec, order="sorted"),
         status=msgspec.json.encode(body.get("status") or {}),
         links=_links(kind, metadata["namespace"], spec),
+        portal=is_portals(metadata.get("labels")),
     )
 
 
@@ -189,7 +194,12 @@ def pod_of(body: Body) -> Pod:
 def resource_of(item: Item) -> tuple[Resource, tuple[Problem, ...]]:
     """The resource with its spec parsed; if the spec is invalid, without a spec and with its problems."""
     resource = Resource(
-        kind=item.key.kind, namespace=item.key.namespace, name=item.key.name, spec=None, order=item.order
+        kind=item.key.kind,
+        namespace=item.key.namespace,
+        name=item.key.name,
+        spec=None,
+        labels=_PORTALS if item.portal else NO_LABELS,
+        order=item.order,
     )
     spec, problems = _read(resource.kind, resource.full_name, item.spec)
     return msgspec.structs.replace(resource, spec=spec), problems

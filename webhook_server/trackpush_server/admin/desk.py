@@ -12,7 +12,7 @@ from trackpush_server.admin.identity import Identity
 from trackpush_server.admin.undelivered import Undelivered
 from trackpush_server.config.watch import Report
 from trackpush_server.journal.model import NewAudit
-from trackpush_server.journal.ports import AuditLog
+from trackpush_server.journal.ports import AuditLog, PortalChangeStore
 from trackpush_server.journal.search import JournalSearch
 from trackpush_server.operations.drops import Drops
 from trackpush_server.operations.erasures import Erasures
@@ -57,6 +57,7 @@ class AdminServices:
     tail: Tail
     channels: Callable[[], tuple[ChannelSnapshot, ...]]
     live: LiveLookup
+    portal_changes: PortalChangeStore
     try_now: Callable[[str, int], Awaitable[asyncio.Event]]
     """Starts an attempt: `Dispatcher.try_now`."""
     reopen: Callable[[str], bool]

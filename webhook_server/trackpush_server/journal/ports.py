@@ -302,6 +302,10 @@ class PortalChangeStore(Protocol):
         """Waiting changes with their credentials, the oldest first."""
         ...
 
+    async def find(self, change: str) -> ChangeRow | None:
+        """A change, without its credentials."""
+        ...
+
     async def settle(self, change: str, state: ChangeState, message: str, *, now: int) -> ChangeRow | None:
         """End a change and delete its credentials; returns its row, or None if it does not exist.
 

@@ -38,7 +38,7 @@ class Operations:
         self.reseals = Reseals(journal.encryption)
         self.retries = InboxRetries(journal.updates, journal.inbox, journal.search, served)
         self.drops = Drops(journal.backlog, whole, wall)
-        self.retainer = Retainer(journal.retention, observer, wall)
+        self.retainer = Retainer(journal.retention, journal.portal_changes, observer, wall)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

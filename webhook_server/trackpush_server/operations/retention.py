@@ -16,7 +16,8 @@ import structlog
 from trackpush_api.routing import Retention
 from trackpush_runtime.background import Background
 from trackpush_server.journal.model import JournalUnavailableError, RetentionCutoffs, Trimmed
-from trackpush_server.journal.ports import RetentionStore
+from trackpush_server.journal.portal_changes import LONGEST_WAIT
+from trackpush_server.journal.ports import PortalChangeStore, RetentionStore
 
 _STEP_SECONDS = 0.002
 """Maximum seconds for which one step occupies the writer."""
@@ -26,6 +27,7 @@ _LEAST, _MOST = 20, 2000
 """Minimum and maximum number of updates that one step examines."""
 _IDLE = 1.0
 _INBOX_EVERY = 60.0
+_CHANGES_EVERY = 300.0
 _INBOX_LIMIT = 100
 """Maximum unrecognised bodies that one step deletes; they may be large."""
 _LINKS_EVERY = 600.0
@@ -49,8 +51,17 @@ class Observer(Protocol):
 class Retainer(Background):
     """The retention of one server. Call `configure` before `start` and after each change, and `stop` at the end."""
 
-    def __init__(self, store: RetentionStore, observer: Observer, wall: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        store: RetentionStore,
+        changes: PortalChangeStore,
+        observer: Observer,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
         self._store = store
+        self._changes = changes
+        self._changes_at = 0.0
+        """Time of the next search for changes of the portal that wait for too long."""
         self._observer = observer
         self._wall = wall
         self._retention: Retention | None = None
@@ -98,6 +109,7 @@ class Retainer(Background):
         )
         await self._expire_inbox(wall, retention.unrecognised, now)
         await self._expire_links(wall, now)
+        await self._expire_changes(wall, now)
         trimmed = await self._store.trim(keep, after=self._frontier, limit=self._limit)
         self._observer.trimmed(trimmed)
         self._deleted += trimmed.updates
@@ -125,6 +137,13 @@ class Retainer(Background):
         before = int((wall - LINKS_KEPT_SECONDS) * 1000)
         if await self._store.expire_portal_links(expired_before=before, limit=_LINKS_LIMIT) < _LINKS_LIMIT:
             self._links_at = now + _LINKS_EVERY
+
+    async def _expire_changes(self, wall: float, now: float) -> None:
+        """Refuse changes of the portal that nobody applied, so that their credentials are deleted; at intervals."""
+        if now >= self._changes_at:
+            self._changes_at = now + _CHANGES_EVERY
+            at = int(wall * 1000)
+            await self._changes.expire(before=at - LONGEST_WAIT, now=at)
 
     def _adapt(self, seconds: float) -> None:
         if seconds > _STEP_SECONDS:

@@ -18,7 +18,7 @@ class TableDiff(msgspec.Struct, frozen=True, kw_only=True):
     removed: tuple[str, ...]
     """PushConfigs that ``table`` no longer contains."""
     changed: tuple[Destination, ...]
-    """New and changed destinations, apart from changes of their announcement targets, which don't concern pushes."""
+    """New and changed destinations. Changes of announcement targets and of `portal` don't concern pushes."""
     suspended: frozenset[str]
     """All suspended accounts."""
 
@@ -45,7 +45,7 @@ def _same(old: Destination | None, new: Destination) -> bool:
     """Whether both send in the same way. Otherwise the channel starts again, with a closed breaker."""
     if old is None or old is new:
         return old is new
-    return msgspec.structs.replace(old, announcement_targets=new.announcement_targets) == new
+    return msgspec.structs.replace(old, announcement_targets=new.announcement_targets, portal=new.portal) == new
 
 
 def _suspended(accounts: Iterable[Account]) -> frozenset[str]:

@@ -52,11 +52,13 @@ class Operation:
     """Regular expressions for the variable parts of the path."""
     streamed_as: tuple[str, ...]
     """Media types of an answer that the handler streams itself; empty: one JSON document."""
+    secret: bool
+    """Whether the answer has credentials, so that a viewer may not read it."""
 
     @property
     def role(self) -> Role:
-        """The role that the caller needs: a viewer may only read."""
-        return "view" if self.method == "GET" else "operate"
+        """The role that the caller needs: a viewer may only read what has no credentials."""
+        return "view" if self.method == "GET" and not self.secret else "operate"
 
 
 def operation(
@@ -68,6 +70,7 @@ def operation(
     errors: tuple[int, ...] = (),
     path_patterns: Mapping[str, str] = MappingProxyType({}),
     streamed_as: tuple[str, ...] = (),
+    secret: bool = False,
 ) -> Callable[[Handler], Operation]:
     """Create an operation from its handler.
 
@@ -91,6 +94,7 @@ def operation(
             errors=errors,
             path_patterns=path_patterns,
             streamed_as=streamed_as,
+            secret=secret,
         )
 
     return made

@@ -5,7 +5,18 @@ from typing import Final
 
 import msgspec
 
-from trackpush_server.admin.api import acting, aggregators, exporting, findings, inbox, live, reading, resuming, testing
+from trackpush_server.admin.api import (
+    acting,
+    aggregators,
+    exporting,
+    findings,
+    inbox,
+    live,
+    portal_changes,
+    reading,
+    resuming,
+    testing,
+)
 from trackpush_server.admin.api.openapi import description
 
 OPERATIONS: Final = (
@@ -18,6 +29,7 @@ OPERATIONS: Final = (
     *inbox.OPERATIONS,
     *live.OPERATIONS,
     *testing.OPERATIONS,
+    *portal_changes.OPERATIONS,
 )
 
 

@@ -51,11 +51,14 @@ class PostgresPortalChanges:
         rows = await self._access.pool.fetch(SQL["waiting"], limit)
         return tuple(open_content(self._access.sealer, _row(row), row["content"]) for row in rows)
 
+    async def find(self, change: str) -> ChangeRow | None:
+        found = await self._access.pool.fetch(SQL["one"], change)
+        return _row(found[0]) if found else None
+
     async def settle(self, change: str, state: ChangeState, message: str, *, now: int) -> ChangeRow | None:
         self._access.appends.check()
         await self._access.pool.write(SQL["settle"], change, state.value, message, now)
-        found = await self._access.pool.fetch(SQL["one"], change)
-        return _row(found[0]) if found else None
+        return await self.find(change)
 
     async def expire(self, *, before: int, now: int) -> int:
         self._access.appends.check()

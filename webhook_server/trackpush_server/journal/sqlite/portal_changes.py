@@ -40,6 +40,9 @@ class SqlitePortalChanges:
         sealer = self._access.sealer
         return await self._access.read(lambda connection: _waiting(connection, sealer, limit))
 
+    async def find(self, change: str) -> ChangeRow | None:
+        return await self._access.read(lambda connection: _find(connection, change))
+
     async def settle(self, change: str, state: ChangeState, message: str, *, now: int) -> ChangeRow | None:
         return await self._access.write(lambda connection: _settle(connection, change, state, message, now))
 
@@ -81,6 +84,10 @@ def _waiting(connection: SqliteConnection, sealer: Sealer, limit: int) -> tuple[
 def _settle(connection: SqliteConnection, change: str, state: ChangeState, message: str, now: int) -> ChangeRow | None:
     values = {"id": change, "state": state.value, "message": message, "now": now}
     connection.execute(SQL["settle"], values).fetchall()
+    return _find(connection, change)
+
+
+def _find(connection: SqliteConnection, change: str) -> ChangeRow | None:
     found = connection.execute(SQL["one"], {"id": change}).fetchall()
     return _row(found[0]) if found else None
 
