@@ -268,7 +268,7 @@ def _worded(change_spec: Mapping[str, Any], field: str | None, message: str) -> 
         where = f"Header {str(change_spec['headers'][int(header[1])]['name'])[:64]}"
     else:
         where = next((words for prefix, words in _FIELD_WORDS.items() if (field or "").startswith(prefix)), str(field))
-    words = message.removeprefix("the Secret's value: ")
+    words = message.removeprefix("the Secret's value: ").replace("the Secret's value", "the value")
     return f"{where}: {words}"
 
 
