@@ -14,8 +14,8 @@ from trackpush_server.announcing.events import AnnouncedEvent
 from trackpush_server.announcing.messages import (
     MOST_BYTES,
     MOST_SLACK_CHARS,
+    Announcement,
     EventView,
-    Message,
     MessageBody,
     TargetFormat,
     render,
@@ -30,19 +30,19 @@ def event(kind: AnnouncementKind = "EndpointFailing", name: str = "acme/oms", **
     return AnnouncedEvent(kind=kind, subject=subject, name=name, **given)  # type: ignore[arg-type]
 
 
-def message(*events: AnnouncedEvent, console: str | None = None, test: bool = False) -> Message:
-    return Message(
+def message(*events: AnnouncedEvent, console: str | None = None, test: bool = False) -> Announcement:
+    return Announcement(
         id="ann_1", at=SINCE + 60_000, server="trackpush/main", events=events or (event(),), console=console, test=test
     )
 
 
-def standard(made: Message) -> dict[str, object]:
+def standard(made: Announcement) -> dict[str, object]:
     body = json.loads(render("StandardWebhooks", made))
     assert isinstance(body, dict)
     return body
 
 
-def slack(made: Message) -> str:
+def slack(made: Announcement) -> str:
     body = json.loads(render("Slack", made))
     assert list(body) == ["text"]
     text = body["text"]

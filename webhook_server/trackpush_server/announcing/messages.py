@@ -26,7 +26,7 @@ _CONTROL: Final = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 """Slack's control characters (docs.slack.dev, "Formatting message text")."""
 
 
-class Message(msgspec.Struct, frozen=True, kw_only=True):
+class Announcement(msgspec.Struct, frozen=True, kw_only=True):
     """One message to one target."""
 
     id: str
@@ -93,7 +93,7 @@ class MessageBody(msgspec.Struct, frozen=True, kw_only=True):
     data: MessageData
 
 
-def render(target_format: TargetFormat, message: Message) -> bytes:
+def render(target_format: TargetFormat, message: Announcement) -> bytes:
     """The body for a target of this format, bounded in size however many events there are."""
     events = by_urgency(message.events)
     return _slack(message, events) if target_format == "Slack" else _standard(message, events)
@@ -111,12 +111,12 @@ def page(console: str | None, event: AnnouncedEvent) -> str | None:
     return f"{base}/clients/{quote(namespace_of(event.name), safe='')}"
 
 
-def _text(message: Message, events: Sequence[AnnouncedEvent]) -> str:
+def _text(message: Announcement, events: Sequence[AnnouncedEvent]) -> str:
     said = headline(events[0]) if len(events) == 1 else f"{overview(events)}."
     return f"Test, nothing has happened: {said}" if message.test else said
 
 
-def _standard(message: Message, events: Sequence[AnnouncedEvent]) -> bytes:
+def _standard(message: Announcement, events: Sequence[AnnouncedEvent]) -> bytes:
     counts = count_kinds(events)
     views = [_view(message, event) for event in events[: _LISTED["StandardWebhooks"]]]
     while True:
@@ -139,7 +139,7 @@ def _standard(message: Message, events: Sequence[AnnouncedEvent]) -> bytes:
         views = views[: len(views) // 2]
 
 
-def _view(message: Message, event: AnnouncedEvent) -> EventView:
+def _view(message: Announcement, event: AnnouncedEvent) -> EventView:
     return EventView(
         type=event.kind,
         kind=event.subject,
@@ -157,7 +157,7 @@ def _said(event: AnnouncedEvent) -> str:
     return f"{headline(event)} {shown(event.message)}".rstrip()
 
 
-def _slack(message: Message, events: Sequence[AnnouncedEvent]) -> bytes:
+def _slack(message: Announcement, events: Sequence[AnnouncedEvent]) -> bytes:
     first = f"*{_escape(_text(message, events))}*"
     last = _escape(f"Trackpush, WebhookServer {message.server}")
     if message.console is not None:
@@ -175,7 +175,7 @@ def _slack(message: Message, events: Sequence[AnnouncedEvent]) -> bytes:
     return msgspec.json.encode({"text": "\n".join([first, *lines, last])})
 
 
-def _slack_lines(message: Message, events: Sequence[AnnouncedEvent]) -> Iterator[str]:
+def _slack_lines(message: Announcement, events: Sequence[AnnouncedEvent]) -> Iterator[str]:
     if len(events) == 1:
         (event,) = events
         if event.message:
