@@ -22,6 +22,7 @@ from support.journal_file import journal_file
 from support.postgres import Server
 from trackpush_api.routing import Tenant
 from trackpush_cli.main import run
+from trackpush_server.journal.announcements import Announced, AnnouncedEvent, TargetState
 from trackpush_server.journal.copying.move import CopyProgress, move
 from trackpush_server.journal.copying.records import Tally, TransferError, UnscopedRecords, UpdateRecord
 from trackpush_server.journal.model import NewAudit, NewPush, PushState, Selection, StoredPush, Subject
@@ -88,9 +89,22 @@ async def fill(folder: Path, *, shipments: int = 30) -> None:
         await opened.journal.portal_links.revoke("lnk_1", now=NOW)
         for number in (1, 2):
             await opened.journal.portal_changes.add(asked(number))
+        await _announce(opened)
         await opened.journal.last_updates.serve(["acme/clickpost", "zen/never-sent"], now=NOW + 7, again=False)
         for now in (NOW, NOW + 3_600_000):
             await opened.journal.last_updates.listen(now=now)
+
+
+async def _announce(opened: Opened) -> None:
+    """A target that was told something, with a message that is not sent and an event that waits for the next one."""
+    journal = opened.journal.announcements
+    told = Announced(target="t", subject="PushConfig", name=OMS, version=1, kind="EndpointFailing", since=NOW)
+    event = AnnouncedEvent(
+        kind="EndpointFailing", subject="PushConfig", name=OMS, since=NOW, reason="EndpointFailing", message="It fails."
+    )
+    await journal.adopt(["t"], [], now=NOW)
+    await journal.record([told], [("t", event)])
+    await journal.put(TargetState(target="t", version=2, seen_at=NOW, message_id="ann_1", tries=1), body=b"{}")
 
 
 async def _one(opened: Opened, chance: random.Random, shipment: str, received_at: int) -> None:
@@ -172,6 +186,11 @@ async def test_there_and_back_everything_is_as_it_was(tmp_path: Path, postgres_d
         "portal_key": 1,
         "portal_links": 2,
         "portal_changes": 2,
+        "announced": 1,
+        "announced_events": 1,
+        "announcement_targets": 1,
+        "messages": 1,
+        "subject_totals": 3,
     }
     assert told[-1] == CopyProgress(step="compared", updates=len(updates), total=len(updates))
     assert await everything(PostgresSource(postgres_dsn)) == (without_nul(updates), rest)

@@ -13,6 +13,7 @@ from journal.stores import postgres_store, sqlite_store, update
 from journal.test_transfer import everything, fill, without_nul
 from support.deadline import until
 from support.postgres import Server
+from trackpush_server.journal.announcements import Announced, CollectedEvent, SubjectTotal, TargetState
 from trackpush_server.journal.copying.move import move
 from trackpush_server.journal.copying.ports import CopySource, CopyTarget
 from trackpush_server.journal.copying.records import (
@@ -290,6 +291,10 @@ DERIVED = {
     "rollups": {"number", "label"},
     "portal_key": {"one"},
     "portal_links": set(),
+    "announced": set(),
+    "announced_events": set(),
+    "announcement_targets": {"body"},
+    "subject_totals": set(),
 }
 """Columns of copied tables that the copy makes itself: ids, and in PostgreSQL the last attempt in the push's row."""
 OTHER_TABLES = {
@@ -314,6 +319,10 @@ RECORDS = {
     "rollups": RollupRecord,
     "portal_key": PortalKeyRecord,
     "portal_links": PortalLinkRecord,
+    "announced": Announced,
+    "announced_events": CollectedEvent,
+    "announcement_targets": TargetState,
+    "subject_totals": SubjectTotal,
 }
 NAMES = {"updates": {"account", "pushes", "attempts"}, "last_updates": {"account"}, "rollups": {"name"}}
 """Fields of records that are numbers in the tables, or records of other tables; of others it is the PushConfig."""

@@ -122,6 +122,7 @@ _TABLES = (
     "accounts", "push_configs", "keys", "shipments", "updates", "pushes", "undelivered", "attempts", "erasures",
     "audits", "news", "answers", "replicas", "unrecognised", "tenants", "last_updates",
     "listening", "rollups", "portal_links", "portal_key", "portal_changes",
+    "announced", "announced_events", "announcement_targets", "subject_totals",
 )  # fmt: skip
 _CUT = (
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"

@@ -15,6 +15,14 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from trackpush_api.routing import Tenant
+from trackpush_server.journal.announcements import (
+    Announced,
+    AnnouncedEvent,
+    AnnouncementRows,
+    CollectedEvent,
+    SubjectTotal,
+    TargetState,
+)
 from trackpush_server.journal.inbox import InboxBounds, NewUnrecognised
 from trackpush_server.journal.last_updates import LastUpdates
 from trackpush_server.journal.listener import JournalListener
@@ -322,6 +330,56 @@ class PortalChangeStore(Protocol):
         ...
 
 
+class AnnouncementStore(Protocol):
+    """What was announced to people, and the messages that are not sent yet.
+
+    All methods raise JournalUnavailableError if the store can't be read or written; over a network it may be unknown
+    whether something was written. Then read again.
+    """
+
+    async def adopt(self, targets: Sequence[str], baseline: Sequence[Announced], *, now: int) -> None:
+        """Record that a server is configured with these targets.
+
+        ``baseline``: rows with version 1 of targets that may be new; those of other targets are ignored.
+        """
+        ...
+
+    async def read(self) -> AnnouncementRows:
+        """All targets, and what was announced to each."""
+        ...
+
+    async def totals(self) -> tuple[SubjectTotal, ...]:
+        """Number of dead pushes of each PushConfig, and of unrecognised bodies of each account, that has any."""
+        ...
+
+    async def record(self, changed: Sequence[Announced], events: Sequence[tuple[str, AnnouncedEvent]]) -> bool:
+        """Store changed rows, each with its next version, and the events of these changes by target; all or nothing.
+
+        Returns False, and stores nothing, if a row was changed by somebody else since it was read.
+        """
+        ...
+
+    async def collected(self, target: str) -> tuple[CollectedEvent, ...]:
+        """The events that wait for the target's next message, in order."""
+        ...
+
+    async def put(self, state: TargetState, *, body: bytes | None = None, includes: int = 0) -> bool:
+        """Store a target's state with its next version; returns False if somebody else changed it since it was read.
+
+        ``body`` is the body of a new message, which contains the collected events up to the number ``includes``: they
+        are removed in the same transaction. Without a message_id, the body is removed.
+        """
+        ...
+
+    async def body(self, target: str, message_id: str) -> bytes | None:
+        """The body of the target's message; None if this message does not wait any more."""
+        ...
+
+    async def tidy(self, *, now: int) -> None:
+        """Forget targets that no server is configured with, and what was announced long ago."""
+        ...
+
+
 class AuditLog(Protocol):
     """Stores operators' actions."""
 
@@ -453,6 +511,11 @@ class Journal(JournalStatus, Protocol):
     @property
     def portal_changes(self) -> PortalChangeStore:
         """For the portal, and for the operations that apply its changes."""
+        ...
+
+    @property
+    def announcements(self) -> AnnouncementStore:
+        """For `Announcer`."""
         ...
 
     @property

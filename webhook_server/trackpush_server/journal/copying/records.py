@@ -7,6 +7,13 @@ from typing import Any
 
 import msgspec
 
+from trackpush_server.journal.announcements import (
+    Announced,
+    CollectedEvent,
+    MessageRecord,
+    SubjectTotal,
+    TargetState,
+)
 from trackpush_server.journal.copying.unrecognised import UnrecognisedRecord
 
 
@@ -189,6 +196,12 @@ class UnscopedRecords(msgspec.Struct, frozen=True, kw_only=True):
     """At most one."""
     portal_links: tuple[PortalLinkRecord, ...] = ()
     portal_changes: tuple[PortalChangeRecord, ...] = ()
+    announced: tuple[Announced, ...] = ()
+    announced_events: tuple[CollectedEvent, ...] = ()
+    announcement_targets: tuple[TargetState, ...] = ()
+    messages: tuple[MessageRecord, ...] = ()
+    """Bodies of messages to people that are not sent yet."""
+    subject_totals: tuple[SubjectTotal, ...] = ()
 
 
 class Tally:
@@ -200,6 +213,8 @@ class Tally:
             for name in (
                 "updates", "pushes", "attempts", "erasures", "audits", "unrecognised", "tenants", "last_updates",
                 "listening", "rollups", "portal_key", "portal_links", "portal_changes",
+                "announced", "announced_events", "announcement_targets", "messages",
+                "subject_totals",
             )
         }  # fmt: skip
         self._counts = dict.fromkeys(self._digests, 0)
@@ -221,6 +236,11 @@ class Tally:
         self._add("portal_key", rest.portal_key)
         self._add("portal_links", rest.portal_links)
         self._add("portal_changes", rest.portal_changes)
+        self._add("announced", rest.announced)
+        self._add("announced_events", rest.announced_events)
+        self._add("announcement_targets", rest.announcement_targets)
+        self._add("messages", rest.messages)
+        self._add("subject_totals", rest.subject_totals)
 
     def _add(self, table: str, records: Iterable[object]) -> None:
         for record in records:

@@ -7,6 +7,7 @@ from trackpush_server.journal.append_queue import AppendQueue
 from trackpush_server.journal.listener import JournalListener, JournalListeners
 from trackpush_server.journal.model import JournalStats, LostCommits
 from trackpush_server.journal.postgres.access import PostgresAccess
+from trackpush_server.journal.postgres.announcements import PostgresAnnouncements
 from trackpush_server.journal.postgres.audit import PostgresAuditLog
 from trackpush_server.journal.postgres.change_feed import ChangeFeed
 from trackpush_server.journal.postgres.clock import SharedClock
@@ -74,6 +75,7 @@ class PostgresJournal:
         self.rollups = PostgresRollups(access)
         self.portal_links = PostgresPortalLinks(access)
         self.portal_changes = PostgresPortalChanges(access)
+        self.announcements = PostgresAnnouncements(access)
         self.audit = PostgresAuditLog(access)
         self.search = PostgresSearch(access.pool, access.sealer)
 

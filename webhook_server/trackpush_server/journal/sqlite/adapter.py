@@ -10,6 +10,7 @@ from trackpush_server.journal.listener import JournalListener, JournalListeners
 from trackpush_server.journal.model import JournalStats
 from trackpush_server.journal.sealing import Sealer
 from trackpush_server.journal.sqlite.access import SqliteAccess
+from trackpush_server.journal.sqlite.announcements import SqliteAnnouncements
 from trackpush_server.journal.sqlite.audit import SqliteAuditLog
 from trackpush_server.journal.sqlite.checkpointer import Checkpointer
 from trackpush_server.journal.sqlite.connection import SqliteConnection
@@ -66,6 +67,7 @@ class SqliteJournal:
         self.rollups = SqliteRollups(access)
         self.portal_links = SqlitePortalLinks(access)
         self.portal_changes = SqlitePortalChanges(access)
+        self.announcements = SqliteAnnouncements(access)
         self.audit = SqliteAuditLog(access)
         self.search = SqliteSearch(folder, self._sealer)
 

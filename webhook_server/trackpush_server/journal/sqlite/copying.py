@@ -11,7 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from trackpush_server.journal.announcements import MessageRecord
 from trackpush_server.journal.copying import unrecognised
+from trackpush_server.journal.copying.announcements import announcement_tables
 from trackpush_server.journal.copying.ports import Chunk
 from trackpush_server.journal.copying.records import (
     AttemptRecord,
@@ -36,6 +38,13 @@ from trackpush_server.journal.migrations import NewerSchemaError
 from trackpush_server.journal.named_sql import load
 from trackpush_server.journal.rollups import RollupSubject
 from trackpush_server.journal.sqlite import schema
+from trackpush_server.journal.sqlite.announcements import SQL as ANNOUNCEMENTS
+from trackpush_server.journal.sqlite.announcements import (
+    announced_row,
+    collected_event,
+    subject_total,
+    target_state,
+)
 from trackpush_server.journal.sqlite.connection import (
     SqliteConnection,
     SqliteError,
@@ -53,6 +62,12 @@ from trackpush_server.journal.sqlite.rollups import SQL as ROLLUPS
 from trackpush_server.journal.sqlite.tenants import SQL as TENANTS
 
 _SQL: Final = load("trackpush_server.journal.sqlite.sql", "copying")
+_FILL: Final = {
+    "announced": "fill_announced",
+    "announced_events": "fill_collected",
+    "announcement_targets": "fill_targets",
+    "subject_totals": "fill_totals",
+}
 
 
 class SqliteReading:
@@ -109,6 +124,7 @@ class SqliteReading:
             portal_key=tuple(PortalKeyRecord(*row) for row in self._connection.execute(PORTAL_LINKS["key"])),
             portal_links=tuple(PortalLinkRecord(*row) for row in self._connection.execute(PORTAL_LINKS["all"])),
             portal_changes=tuple(PortalChangeRecord(*row) for row in self._connection.execute(PORTAL_CHANGES["all"])),
+            **_read_announcements(self._connection),
         )
 
 
@@ -261,6 +277,7 @@ class SqliteTarget:
             self._connection.executemany(PORTAL_LINKS["add"], [_fields(entry) for entry in rest.portal_links])
             self._connection.execute(PORTAL_CHANGES["empty"])
             self._connection.executemany(PORTAL_CHANGES["fill"], [_fields(entry) for entry in rest.portal_changes])
+            _write_announcements(self._connection, rest)
         with _told(self._folder / PART):
             store_all_terms(self._connection)
 
@@ -329,6 +346,29 @@ class SqliteTarget:
         if found is None:
             found = self._names[name] = int(self._connection.execute(_SQL["add_name"], (name,)).fetchone()[0])
         return found
+
+
+def _read_announcements(connection: SqliteConnection) -> dict[str, Any]:
+    """The fields of `UnscopedRecords` about messages to people."""
+    return {
+        "announced": tuple(map(announced_row, connection.execute(ANNOUNCEMENTS["all_announced"]))),
+        "announced_events": tuple(map(collected_event, connection.execute(ANNOUNCEMENTS["all_collected"]))),
+        "announcement_targets": tuple(map(target_state, connection.execute(ANNOUNCEMENTS["targets"]))),
+        "messages": tuple(
+            MessageRecord(target=target, body=bytes(body))
+            for target, body in connection.execute(ANNOUNCEMENTS["all_bodies"])
+        ),
+        "subject_totals": tuple(map(subject_total, connection.execute(ANNOUNCEMENTS["all_totals"]))),
+    }
+
+
+def _write_announcements(connection: SqliteConnection, rest: UnscopedRecords) -> None:
+    """Replace everything about messages to people."""
+    for statement in ("empty_announced", "empty_collected", "empty_targets", "empty_totals"):
+        connection.execute(ANNOUNCEMENTS[statement])
+    for table, records in announcement_tables(rest):
+        connection.executemany(ANNOUNCEMENTS[_FILL[table]], [_fields(entry) for entry in records])
+    connection.executemany(ANNOUNCEMENTS["fill_body"], [(entry.target, entry.body) for entry in rest.messages])
 
 
 def _identity(connection: SqliteConnection) -> tuple[str, str | None, str | None, str | None]:

@@ -22,6 +22,7 @@ from trackpush_server.journal.copying.records import (
     UpdateRecord,
     single,
 )
+from trackpush_server.journal.postgres.copying.announcements import read_announcements
 from trackpush_server.journal.postgres.copying.database import SQL, explained
 from trackpush_server.journal.postgres.last_updates import SQL as LAST_UPDATES
 from trackpush_server.journal.postgres.portal_changes import SQL as PORTAL_CHANGES
@@ -99,6 +100,7 @@ class PostgresReading:
             portal_key = await self._connection.fetch(PORTAL_LINKS["key"])
             portal_links = await self._connection.fetch(PORTAL_LINKS["all"])
             changes = await self._connection.fetch(PORTAL_CHANGES["all"])
+            announcements = await read_announcements(self._connection)
             bodies = await self._connection.fetch(unrecognised.READ.format(table="trackpush.unrecognised"))
         return UnscopedRecords(
             erasures=tuple(ErasureRecord(**dict(row)) for row in erasures),
@@ -111,4 +113,5 @@ class PostgresReading:
             portal_key=tuple(PortalKeyRecord(*row) for row in portal_key),
             portal_links=tuple(PortalLinkRecord(*row) for row in portal_links),
             portal_changes=tuple(PortalChangeRecord(*row) for row in changes),
+            **announcements,
         )

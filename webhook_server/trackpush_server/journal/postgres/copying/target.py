@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from trackpush_server.journal.copying import unrecognised
+from trackpush_server.journal.copying.announcements import announcement_tables
 from trackpush_server.journal.copying.records import (
     AttemptRecord,
     AuditRecord,
@@ -28,6 +29,7 @@ from trackpush_server.journal.copying.records import (
     without_nul,
 )
 from trackpush_server.journal.postgres import schema
+from trackpush_server.journal.postgres.announcements import SQL as ANNOUNCEMENTS
 from trackpush_server.journal.postgres.copying.database import SQL, CopyingDatabase, explained
 from trackpush_server.journal.postgres.copying.reading import PostgresReading
 from trackpush_server.journal.rollups import RollupSubject
@@ -150,6 +152,13 @@ class PostgresTarget:
                     "portal_key", ("one", *PortalKeyRecord.__struct_fields__), map(_key_row, rest.portal_key)
                 )
                 await self._fill("portal_links", PortalLinkRecord.__struct_fields__, map(_fields, rest.portal_links))
+                await connection.execute(ANNOUNCEMENTS["empty_totals"])
+                for table, records in announcement_tables(rest):
+                    await self._fill(table, records[0].__struct_fields__, map(_fields, records))
+                await connection.executemany(
+                    ANNOUNCEMENTS["fill_body"], [(entry.target, entry.body) for entry in rest.messages]
+                )
+                await connection.execute(ANNOUNCEMENTS["next_seq"])
             await connection.execute("ANALYZE")
 
     def storable(self, record: UpdateRecord) -> UpdateRecord:
