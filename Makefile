@@ -81,6 +81,7 @@ check: $(READY) kube ## format, lint, types, import contracts, generated files u
 	$(BIN)/trackpush aggregators test
 	$(BIN)/python manifests/render.py --check manifests/install.yaml
 	$(BIN)/python site_tools/fields.py --check
+	$(BIN)/python site_tools/snippets.py --check
 	$(BIN)/python site_tools/catalog_pages.py --check
 	$(BIN)/python site_tools/version.py --check
 	$(MKDOCS) --site-dir .cache/site
@@ -90,6 +91,7 @@ docs: $(READY) ## build the site from docs/ into dist/site, offline; a broken li
 
 docs-fields: $(READY) ## generate the tables of fields and codes in docs/kinds and docs/aggregators
 	$(BIN)/python site_tools/fields.py
+	$(BIN)/python site_tools/snippets.py
 	$(BIN)/python site_tools/catalog_pages.py
 
 version: $(READY) ## write pyproject's version wherever it is named; V=0.2.0 begins a release: RELEASING.md

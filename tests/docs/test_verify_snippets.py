@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from support.node import NODE
 from support.page import blocks
+from trackpush_server.portal.snippets import SNIPPETS
 from trackpush_server.pusher import render
 
 PAGE = Path(__file__).parents[2] / "docs" / "receiving-pushes.md"
@@ -23,6 +25,12 @@ import sys
 names = ("webhook-id", "webhook-timestamp", "webhook-signature")
 body = sys.stdin.buffer.read()
 print("yes" if verify(sys.argv[1], dict(zip(names, sys.argv[2:])), body) else "no")
+"""
+MJS = """
+import { readFileSync } from "node:fs";
+const names = ["webhook-id", "webhook-timestamp", "webhook-signature"];
+const given = Object.fromEntries(names.map((name, at) => [name, process.argv[at + 3]]));
+console.log(verify(process.argv[2], given, readFileSync(0)) ? "yes" : "no");
 """
 PHP = """
 $names = ["webhook-id", "webhook-timestamp", "webhook-signature"];
@@ -86,12 +94,21 @@ def requests() -> dict[str, Given]:
     }
 
 
+def test_the_portal_shows_the_functions_of_this_page() -> None:
+    assert {snippet.file_name: snippet.text for snippet in SNIPPETS} == blocks(PAGE, "verified")
+
+
 EXPECTED = {name: "yes" if name.startswith("valid") else "no" for name in requests()}
 
 
 def test_python(tmp_path: Path) -> None:
     (tmp_path / "verify.py").write_text(blocks(PAGE, "verified")["verify.py"] + PYTHON)
     assert answers_of([sys.executable, "verify.py"], tmp_path) == EXPECTED
+
+
+def test_node(tmp_path: Path) -> None:
+    (tmp_path / "verify.mjs").write_text(blocks(PAGE, "verified")["verify.mjs"] + MJS)
+    assert answers_of([str(NODE), "verify.mjs"], tmp_path) == EXPECTED
 
 
 def test_php(tmp_path: Path, debian_program: Callable[[str, str], Path]) -> None:

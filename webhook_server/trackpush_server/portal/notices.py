@@ -5,7 +5,9 @@ from typing import Final
 from aiohttp import web
 
 from trackpush_server.admin.problems import problem
+from trackpush_server.portal.page import page
 from trackpush_server.portal.templating import render
+from trackpush_server.portal.visitor import KEY
 
 _REFUSED: Final = {
     "invalid": ("Open your link", "This page needs the link that you were sent. Open the whole link again."),
@@ -47,6 +49,8 @@ class PortalNotices:
         return answer
 
     def missing(self, request: web.Request) -> web.Response:
+        if KEY in request and "text/html" in request.headers.get("Accept", ""):
+            return page(request, "missing.html", {}, status=404)
         return _notice(request, 404, "Not found", "There is no such page.")
 
 

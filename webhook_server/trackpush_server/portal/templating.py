@@ -1,28 +1,33 @@
-"""Renders the portal's pages with jinja2: values are escaped, and unknown names are errors."""
+"""The portal's templates, with those that it shares with the console."""
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 from aiohttp import web
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment
+
+from trackpush_server.admin.console.rendering import Site, make_environment
+
+
+def health_link(push_config: str) -> str:
+    """The link to the state of a PushConfig."""
+    return f"/portal/#{push_config.replace('/', '-')}"
+
+
+_SITE: Final = Site(
+    root="/portal",
+    pushes="/portal/pushes",
+    dead="/portal/pushes?state=dead",
+    health_link=health_link,
+    resends=frozenset({"dead"}),
+)
 
 
 @lru_cache(maxsize=1)
 def environment() -> Environment:
     """The templates, read when the server starts."""
-    made = Environment(
-        loader=PackageLoader("trackpush_server.portal"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        auto_reload=False,  # do not read templates from disk while serving
-        cache_size=-1,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    for name in made.list_templates():
-        made.get_template(name)
-    return made
+    return make_environment("trackpush_server.portal", _SITE)
 
 
 def render(template: str, context: Mapping[str, Any], *, status: int = 200) -> web.Response:

@@ -73,7 +73,7 @@ class Login:
         return page(request, "login.html", context, status=status)
 
 
-def where(given: str | None) -> str:
-    """The path of the console's page to redirect to after a login."""
-    inside = given is not None and given.startswith(HOME) and "\\" not in given and given.isprintable()
-    return given if given is not None and inside else HOME
+def where(given: str | None, home: str = HOME) -> str:
+    """The path of the page to redirect to, after a login for example: one below ``home``."""
+    inside = given is not None and given.startswith(home) and "\\" not in given and given.isprintable()
+    return given if given is not None and inside else home

@@ -34,6 +34,8 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
 
     root: str
     """Prefix of the paths: ``/console``."""
+    pushes: str
+    """Link to the search."""
     dead: str
     """Link to the dead pushes."""
     health_link: Callable[[str], str]

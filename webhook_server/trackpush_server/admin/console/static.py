@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 from aiohttp import web
 
+_CONSOLE: Final = "trackpush_server.admin.console"
 _TYPES: Final = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
 
@@ -21,10 +22,12 @@ class _File(msgspec.Struct, frozen=True):
 
 
 class Static:
-    """All files of one package's folder ``static``, read when the server starts."""
+    """All files of the packages' folders ``static``, read when the server starts."""
 
-    def __init__(self, package: str = "trackpush_server.admin.console") -> None:
-        self._files = _read(resources.files(package) / "static", "")
+    def __init__(self, *packages: str) -> None:
+        self._files: dict[str, _File] = {}
+        for package in (_CONSOLE, *packages):
+            self._files |= _read(resources.files(package) / "static", "")
 
     async def serve(self, request: web.Request) -> web.Response:
         found = self._files.get(request.match_info["name"])

@@ -36,6 +36,7 @@ class ConsoleNotice(msgspec.Struct, frozen=True):
 NOTICE: Final = web.AppKey("notice", ConsoleNotice)
 _SITE: Final = Site(
     root="/console",
+    pushes="/console/search",
     dead="/console/dead",
     health_link=lambda push_config: f"/console/clients/{segment(namespace_of(push_config))}",
     tail="/console/tail",
