@@ -5,13 +5,13 @@ from aiohttp import web
 from trackpush_server.admin.console.zone_choice import choose_zone
 from trackpush_server.portal import changes, reads, verifying
 from trackpush_server.portal.page import Handler, explained, operators_only
-from trackpush_server.portal.replaying import Replaying
+from trackpush_server.portal.replaying import VisitorReplays
 from trackpush_server.portal.services import SERVICES
 
 
 def add_pages(app: web.Application) -> None:
     """Add the routes below ``/portal/``. Handlers find their services in ``app[SERVICES]``, see `services`."""
-    replaying = Replaying(app[SERVICES].desk)
+    replaying = VisitorReplays(app[SERVICES].desk)
     shown: dict[str, Handler] = {
         "/portal/": reads.overview,
         "/portal/pushes": reads.pushes,

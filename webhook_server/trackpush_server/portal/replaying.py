@@ -43,7 +43,7 @@ class DeadSelection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     errors: tuple[ErrorName, ...] = ()
 
 
-class Replaying:
+class VisitorReplays:
     """The handlers, and whose replay each job is."""
 
     def __init__(self, desk: AdminServices) -> None:
