@@ -13,7 +13,7 @@ UNIT := not (cluster or postgres or browser or root or download or process or sl
 T ?=
 IMAGE ?=
 
-.PHONY: long help install run kube image unit coverage test faults reliability e2e check fmt docs docs-fields crds schema screenshots version manifests bench bench-operator clean lock
+.PHONY: long help install run kube image unit coverage test faults reliability proof e2e check fmt docs docs-fields crds schema screenshots version manifests bench bench-operator clean lock
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -63,6 +63,9 @@ faults: $(READY) kube ## all fault tests, the long ones too (needs root)
 
 reliability: $(READY) kube ## the same, the burst for a minute and a hundred kills; writes what was seen into docs/reliability.md
 	TRACKPUSH_RELIABILITY=1 TRACKPUSH_BURST_SECONDS=60 TRACKPUSH_KILLS=100 $(BIN)/python -m pytest --durations=20 --timeout=600 $(FAULTS)
+
+proof: $(READY) ## ten thousand power failures of the journal and of the spool, and each call of SQLite that can fail
+	TRACKPUSH_POWER_FAILURES=10000 TRACKPUSH_FAULT_STEP=1 $(BIN)/python -m pytest --durations=10 --timeout=3600 tests/power -k "many or folder"
 
 e2e: $(READY) kube ## the operator and the chart on a real node in a network namespace (needs root); prints figures
 	$(BIN)/python tests/kube/rig/build.py coredns traefik >/dev/null

@@ -48,7 +48,7 @@ class SpoolFiles:
         return os.access(self._taken, os.F_OK)
 
     def prepare(self) -> None:
-        """Create the folder, private.
+        """Create the folder, private, with its name on disk.
 
         Raises:
             OSError: it can't be created, or something else has its name.
@@ -57,6 +57,7 @@ class SpoolFiles:
             self.folder.mkdir(mode=_FOLDER_MODE)
         if not stat.S_ISDIR(self.folder.lstat().st_mode):
             raise NotADirectoryError(f"{self.folder} is not a folder; remove it")
+        sync(self.folder.parent)  # also if it existed: a process that was killed may have created it a moment ago
 
     def append(self, lines: Sequence[bytes]) -> None:
         """Append lines; when it returns, they are on disk. If it fails, none of them is answered with 200.
@@ -128,13 +129,15 @@ class SpoolFiles:
 
     def _write_to_disk(self, descriptor: int, data: bytes, before: int) -> None:
         """Append to a file of the folder that has ``before`` bytes; if it fails, nothing of it stays."""
+        if not before:
+            # The file may be new. Its name must be on disk before its first line: if this process were killed in
+            # between, the next one could not know that the name isn't.
+            sync(self.folder)
         rest = memoryview(data)
         try:
             while rest:
                 rest = rest[os.write(descriptor, rest) :]
             os.fdatasync(descriptor)
-            if not before:
-                sync(self.folder)  # the file may be new: its name must be on disk, too
         except OSError:
             with contextlib.suppress(OSError):
                 os.ftruncate(descriptor, before)

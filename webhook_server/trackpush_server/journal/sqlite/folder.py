@@ -97,13 +97,23 @@ def prepare(folder: Path, *, volume: bool = False) -> None:
         OSError: the folder can't be created.
     """
     check(folder, volume=volume)
-    if not folder.exists():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with contextlib.suppress(FileExistsError):
-            folder.mkdir(mode=_FOLDER_MODE)
+    _make(folder)
     _tighten(folder, stat.S_IMODE(folder.stat().st_mode), keep=stat.S_ISGID)
     for path, mode in _files(folder):
         _tighten(path, stat.S_IMODE(mode), keep=0)
+
+
+def _make(folder: Path) -> None:
+    """Create the folder if it is missing. Its name is on disk afterwards, so that a power failure can't remove it."""
+    missing = [path for path in folder.parents if not path.exists()]
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir(mode=_FOLDER_MODE)
+        missing.append(folder)
+    for path in missing:
+        sync(path.parent)
+    with contextlib.suppress(OSError):  # a process that was killed may have created it; others' folders can't be opened
+        sync(folder.parent)
 
 
 def sync(path: Path) -> None:
