@@ -31,6 +31,7 @@ COMMANDS = {
     "check": Entry("trackpush_cli.check", "Check a folder of resources; list all errors."),
     "init": Entry("trackpush_cli.client.init", "Write a WebhookServer and its first client."),
     "client": Entry("trackpush_cli.client.command", "Write the resources of a new client."),
+    "config": Entry("trackpush_cli.config_history", "Show the history of a server's configuration."),
     "diff": Entry("trackpush_cli.diff", "Show what a folder of resources would change in a server."),
     "status": Entry("trackpush_cli.status.command", "List current problems on one screen."),
     "doctor": Entry(

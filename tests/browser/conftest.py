@@ -140,6 +140,7 @@ PAGES: Final = {
     "aggregator": "/console/aggregators/delhivery",
     "codes": "/console/unknown-codes",
     "config": "/console/config",
+    "config-history": "/console/config/history",
     "audit": "/console/audit",
 }
 """The console's pages, by name."""

@@ -23,6 +23,7 @@ from support.postgres import Server
 from trackpush_api.routing import Tenant
 from trackpush_cli.main import run
 from trackpush_server.journal.announcements import Announced, AnnouncedEvent, TargetState
+from trackpush_server.journal.config_history import NewConfigEntry
 from trackpush_server.journal.copying.move import CopyProgress, move
 from trackpush_server.journal.copying.records import Tally, TransferError, UnscopedRecords, UpdateRecord
 from trackpush_server.journal.model import NewAudit, NewPush, PushState, Selection, StoredPush, Subject
@@ -90,6 +91,12 @@ async def fill(folder: Path, *, shipments: int = 30) -> None:
         for number in (1, 2):
             await opened.journal.portal_changes.add(asked(number))
         await _announce(opened)
+        await opened.journal.config_history.append(
+            NewConfigEntry(at=NOW, revision="r", added=2, removed=0, changed=0, resources=(), is_first=True),
+            after=0,
+            resources={"PushConfig acme/oms": {"suspend": "true", "headers": True}, "WebhookServer a/b": {}},
+            gone=(),
+        )
         await opened.journal.last_updates.serve(["acme/clickpost", "zen/never-sent"], now=NOW + 7, again=False)
         for now in (NOW, NOW + 3_600_000):
             await opened.journal.last_updates.listen(now=now)
@@ -191,6 +198,8 @@ async def test_there_and_back_everything_is_as_it_was(tmp_path: Path, postgres_d
         "announcement_targets": 1,
         "messages": 1,
         "subject_totals": 3,
+        "config_history": 1,
+        "config_resources": 2,
     }
     assert told[-1] == CopyProgress(step="compared", updates=len(updates), total=len(updates))
     assert await everything(PostgresSource(postgres_dsn)) == (without_nul(updates), rest)

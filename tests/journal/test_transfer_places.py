@@ -19,6 +19,8 @@ from trackpush_server.journal.copying.ports import CopySource, CopyTarget
 from trackpush_server.journal.copying.records import (
     AttemptRecord,
     AuditRecord,
+    ConfigEntryRecord,
+    ConfigResourceRecord,
     ErasureRecord,
     JournalPlace,
     LastUpdateRecord,
@@ -297,6 +299,8 @@ DERIVED = {
     "announced_events": set(),
     "announcement_targets": {"body"},
     "subject_totals": set(),
+    "config_history": set(),
+    "config_resources": set(),
 }
 """Columns of copied tables that the copy makes itself: ids, and in PostgreSQL the last attempt in the push's row."""
 OTHER_TABLES = {
@@ -326,8 +330,15 @@ RECORDS = {
     "announced_events": CollectedEvent,
     "announcement_targets": TargetState,
     "subject_totals": SubjectTotal,
+    "config_history": ConfigEntryRecord,
+    "config_resources": ConfigResourceRecord,
 }
-NAMES = {"updates": {"account", "pushes", "attempts"}, "last_updates": {"account"}, "rollups": {"name"}}
+NAMES: dict[str, set[str]] = {
+    "updates": {"account", "pushes", "attempts"},
+    "last_updates": {"account"},
+    "rollups": {"name"},
+    "portal_changes": set(),
+}
 """Fields of records that are numbers in the tables, or records of other tables; of others it is the PushConfig."""
 
 

@@ -123,6 +123,7 @@ _TABLES = (
     "audits", "news", "answers", "replicas", "unrecognised", "tenants", "last_updates",
     "listening", "rollups", "portal_links", "portal_key", "portal_changes",
     "announced", "announced_events", "announcement_targets", "subject_totals",
+    "config_history", "config_resources",
 )  # fmt: skip
 _CUT = (
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"

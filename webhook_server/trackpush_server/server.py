@@ -19,6 +19,7 @@ from trackpush_server.admin.health import Health
 from trackpush_server.admin.serving import AdminPort
 from trackpush_server.config.source import Source
 from trackpush_server.config.watch import ConfigWatcher
+from trackpush_server.config_history.recorder import ConfigRecorder
 from trackpush_server.journal.sealing import Sealer
 from trackpush_server.operations.operations import Operations
 from trackpush_server.options import ServeOptions
@@ -95,6 +96,12 @@ class Server:
             refresh=lambda: self._watcher.refresh(),  # noqa: PLW0108  the watcher is made later
         )
         self._watcher = ConfigWatcher(source, telemetry=self._telemetry.routing, prepare=self._tables.prepare)
+        self._config_recorder = ConfigRecorder(
+            self._journal.config_history,
+            self._ownership,
+            served=lambda: self._watcher.complete_table,
+            wall=self._store.wall,
+        )
         self._journal.subscribe(self._dispatcher.listener)
         self._journal.subscribe(self._telemetry.journal.listener)
         self._journal.subscribe(self._silence.listener)
@@ -178,6 +185,7 @@ class Server:
             parts.reading_spool(self._spooled),
             parts.ready_to_receive(self._receiving, public),
             self._watcher.watching(),
+            self._config_recorder.running(),
         ):
             await stack.enter_async_context(part)
         await self._dispatcher.start()

@@ -126,6 +126,11 @@ class ConfigWatcher:
         """The served table; None before the first one."""
         return self._loaded.table
 
+    @property
+    def complete_table(self) -> RoutingTable | None:
+        """The served table if every shard was read; otherwise None."""
+        return self._loaded.table if self._loaded.complete else None
+
     def report(self) -> Report | tuple[str, ...]:
         """The report of the served table; without a table, only its problems."""
         table = self._loaded.table

@@ -23,6 +23,7 @@ from trackpush_server.journal.announcements import (
     SubjectTotal,
     TargetState,
 )
+from trackpush_server.journal.config_history import ConfigHead, NewConfigEntry, StoredFields
 from trackpush_server.journal.inbox import InboxBounds, NewUnrecognised
 from trackpush_server.journal.last_updates import LastUpdates
 from trackpush_server.journal.listener import JournalListener
@@ -380,6 +381,31 @@ class AnnouncementStore(Protocol):
         ...
 
 
+class ConfigHistoryStore(Protocol):
+    """The history of the configuration. `JournalSearch.config_history` reads it."""
+
+    async def head(self, *, since: int) -> ConfigHead | None:
+        """The newest entry, and the revisions of the entries since then; None if there is no entry."""
+        ...
+
+    async def resources(self) -> dict[str, StoredFields]:
+        """The fields of each resource as of the newest entry, by ``Kind namespace/name``."""
+        ...
+
+    async def append(
+        self, entry: NewConfigEntry, *, after: int, resources: Mapping[str, StoredFields], gone: Sequence[str]
+    ) -> bool:
+        """Add an entry after the entry with this id (0: as the first one), with the changed and removed resources.
+
+        Returns False, and stores nothing, if another entry is the newest one: another replica stored it. The history
+        keeps the newest `MOST_ENTRIES`.
+
+        Raises:
+            JournalUnavailableError: it could not be stored.
+        """
+        ...
+
+
 class AuditLog(Protocol):
     """Stores operators' actions."""
 
@@ -516,6 +542,11 @@ class Journal(JournalStatus, Protocol):
     @property
     def announcements(self) -> AnnouncementStore:
         """For `Announcer`."""
+        ...
+
+    @property
+    def config_history(self) -> ConfigHistoryStore:
+        """For `ConfigRecorder`."""
         ...
 
     @property

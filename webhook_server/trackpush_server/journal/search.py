@@ -12,6 +12,7 @@ from typing import Protocol
 
 import msgspec
 
+from trackpush_server.journal.config_history import ConfigEntry
 from trackpush_server.journal.inbox import InboxCount, InboxEntry, InboxPage, InboxQuery
 from trackpush_server.journal.model import AuditRow, PushState
 from trackpush_server.journal.rollups import TallyRow
@@ -257,6 +258,14 @@ class JournalSearch(Protocol):
 
     async def rollups(self, *, now: int) -> tuple[TallyRow, ...]:
         """Counts of each account, PushConfig, and aggregator with status, over the last day and week before ``now``."""
+        ...
+
+    async def config_history(self, *, before: int | None, limit: int) -> tuple[ConfigEntry, ...]:
+        """Entries of the configuration's history with id < ``before``, newest first.
+
+        Raises:
+            ValueError: the limit is out of bounds.
+        """
         ...
 
     async def count_unrecognised(self) -> tuple[InboxCount, ...]:

@@ -8,6 +8,7 @@ import msgspec
 from trackpush_server.admin.api import (
     acting,
     aggregators,
+    config_history,
     exporting,
     findings,
     inbox,
@@ -22,6 +23,7 @@ from trackpush_server.admin.api.openapi import description
 OPERATIONS: Final = (
     *exporting.OPERATIONS,  # before /pushes/{id}
     *reading.OPERATIONS,
+    *config_history.OPERATIONS,
     *findings.OPERATIONS,
     *aggregators.OPERATIONS,
     *acting.OPERATIONS,

@@ -7,6 +7,7 @@ import msgspec
 from aiohttp import web
 
 from trackpush_server.admin.console.aggregator_pages import AggregatorPages
+from trackpush_server.admin.console.config_history_page import ConfigHistoryPage
 from trackpush_server.admin.console.inbox_pages import InboxPages
 from trackpush_server.admin.console.links import see
 from trackpush_server.admin.console.login import Login
@@ -53,6 +54,7 @@ def add_routes(
         "/console/aggregators/{aggregator}": aggregators.one,
         "/console/unknown-codes": aggregators.codes,
         "/console/config": pages.config,
+        "/console/config/history": ConfigHistoryPage(desk).show,
         "/console/audit": pages.audit,
         "/console/login": login.show,
     }

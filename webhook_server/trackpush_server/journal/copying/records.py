@@ -181,6 +181,27 @@ class PortalChangeRecord(msgspec.Struct, frozen=True, array_like=True):
     """Encrypted if the journal is encrypted; copied without decryption."""
 
 
+class ConfigEntryRecord(msgspec.Struct, frozen=True, array_like=True):
+    """An entry of the configuration's history."""
+
+    id: int
+    """Part of the record, because a cursor or a link may name it."""
+    at: int
+    revision: str
+    added: int
+    removed: int
+    changed: int
+    is_first: bool
+    resources: str
+
+
+class ConfigResourceRecord(msgspec.Struct, frozen=True, array_like=True):
+    """A resource as of the newest entry of the configuration's history."""
+
+    name: str
+    fields: str
+
+
 class UnscopedRecords(msgspec.Struct, frozen=True, kw_only=True):
     """The records that do not belong to an update, in the order written."""
 
@@ -202,6 +223,8 @@ class UnscopedRecords(msgspec.Struct, frozen=True, kw_only=True):
     messages: tuple[MessageRecord, ...] = ()
     """Bodies of messages to people that are not sent yet."""
     subject_totals: tuple[SubjectTotal, ...] = ()
+    config_history: tuple[ConfigEntryRecord, ...] = ()
+    config_resources: tuple[ConfigResourceRecord, ...] = ()
 
 
 class Tally:
@@ -214,7 +237,8 @@ class Tally:
                 "updates", "pushes", "attempts", "erasures", "audits", "unrecognised", "tenants", "last_updates",
                 "listening", "rollups", "portal_key", "portal_links", "portal_changes",
                 "announced", "announced_events", "announcement_targets", "messages",
-                "subject_totals",
+                "subject_totals", "config_history",
+                "config_resources",
             )
         }  # fmt: skip
         self._counts = dict.fromkeys(self._digests, 0)
@@ -241,6 +265,8 @@ class Tally:
         self._add("announcement_targets", rest.announcement_targets)
         self._add("messages", rest.messages)
         self._add("subject_totals", rest.subject_totals)
+        self._add("config_history", rest.config_history)
+        self._add("config_resources", rest.config_resources)
 
     def _add(self, table: str, records: Iterable[object]) -> None:
         for record in records:

@@ -11,6 +11,7 @@ from trackpush_server.journal.postgres.announcements import PostgresAnnouncement
 from trackpush_server.journal.postgres.audit import PostgresAuditLog
 from trackpush_server.journal.postgres.change_feed import ChangeFeed
 from trackpush_server.journal.postgres.clock import SharedClock
+from trackpush_server.journal.postgres.config_history import PostgresConfigHistory
 from trackpush_server.journal.postgres.erasure import PostgresErasures
 from trackpush_server.journal.postgres.inbox import PostgresInbox
 from trackpush_server.journal.postgres.last_updates import PostgresLastUpdates
@@ -76,6 +77,7 @@ class PostgresJournal:
         self.portal_links = PostgresPortalLinks(access)
         self.portal_changes = PostgresPortalChanges(access)
         self.announcements = PostgresAnnouncements(access)
+        self.config_history = PostgresConfigHistory(access)
         self.audit = PostgresAuditLog(access)
         self.search = PostgresSearch(access.pool, access.sealer)
 

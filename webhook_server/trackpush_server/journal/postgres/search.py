@@ -10,11 +10,12 @@ from typing import Any, cast
 
 from trackpush_server.ids import parse_push_id, push_config_tag, push_id
 from trackpush_server.journal import pagination
+from trackpush_server.journal.config_history import ConfigEntry
 from trackpush_server.journal.inbox import InboxCount, InboxEntry, InboxPage, InboxQuery
 from trackpush_server.journal.model import AuditRow, PushState
 from trackpush_server.journal.named_sql import load
 from trackpush_server.journal.pagination import Bounds, Walk, Walking
-from trackpush_server.journal.postgres import inbox, rollups
+from trackpush_server.journal.postgres import config_history, inbox, rollups
 from trackpush_server.journal.postgres.pool import Pool
 from trackpush_server.journal.postgres.session import Session
 from trackpush_server.journal.rollups import TallyRow
@@ -138,6 +139,9 @@ class PostgresSearch:
 
     async def rollups(self, *, now: int) -> tuple[TallyRow, ...]:
         return await rollups.read(self._pool, now)
+
+    async def config_history(self, *, before: int | None, limit: int) -> tuple[ConfigEntry, ...]:
+        return await config_history.read(self._pool, before, checked_limit(limit))
 
     async def count_unrecognised(self) -> tuple[InboxCount, ...]:
         return await inbox.counts(self._pool)

@@ -13,6 +13,7 @@ from trackpush_server.journal.sqlite.access import SqliteAccess
 from trackpush_server.journal.sqlite.announcements import SqliteAnnouncements
 from trackpush_server.journal.sqlite.audit import SqliteAuditLog
 from trackpush_server.journal.sqlite.checkpointer import Checkpointer
+from trackpush_server.journal.sqlite.config_history import SqliteConfigHistory
 from trackpush_server.journal.sqlite.connection import SqliteConnection
 from trackpush_server.journal.sqlite.erasure import SqliteErasures
 from trackpush_server.journal.sqlite.folder import FILE_NAME
@@ -68,6 +69,7 @@ class SqliteJournal:
         self.portal_links = SqlitePortalLinks(access)
         self.portal_changes = SqlitePortalChanges(access)
         self.announcements = SqliteAnnouncements(access)
+        self.config_history = SqliteConfigHistory(access)
         self.audit = SqliteAuditLog(access)
         self.search = SqliteSearch(folder, self._sealer)
 

@@ -18,6 +18,8 @@ from trackpush_server.journal.copying.ports import Chunk
 from trackpush_server.journal.copying.records import (
     AttemptRecord,
     AuditRecord,
+    ConfigEntryRecord,
+    ConfigResourceRecord,
     ErasureRecord,
     Existing,
     JournalPlace,
@@ -45,6 +47,7 @@ from trackpush_server.journal.sqlite.announcements import (
     subject_total,
     target_state,
 )
+from trackpush_server.journal.sqlite.config_history import SQL as CONFIG_HISTORY
 from trackpush_server.journal.sqlite.connection import (
     SqliteConnection,
     SqliteError,
@@ -125,6 +128,13 @@ class SqliteReading:
             portal_links=tuple(PortalLinkRecord(*row) for row in self._connection.execute(PORTAL_LINKS["all"])),
             portal_changes=tuple(PortalChangeRecord(*row) for row in self._connection.execute(PORTAL_CHANGES["all"])),
             **_read_announcements(self._connection),
+            config_history=tuple(
+                ConfigEntryRecord(*(*row[:6], bool(row[6]), row[7]))
+                for row in self._connection.execute(CONFIG_HISTORY["all"])
+            ),
+            config_resources=tuple(
+                ConfigResourceRecord(*row) for row in self._connection.execute(CONFIG_HISTORY["all_resources"])
+            ),
         )
 
 
@@ -278,6 +288,11 @@ class SqliteTarget:
             self._connection.execute(PORTAL_CHANGES["empty"])
             self._connection.executemany(PORTAL_CHANGES["fill"], [_fields(entry) for entry in rest.portal_changes])
             _write_announcements(self._connection, rest)
+            self._connection.execute(CONFIG_HISTORY["empty"])
+            self._connection.executemany(CONFIG_HISTORY["add"], [_fields(entry) for entry in rest.config_history])
+            self._connection.execute(CONFIG_HISTORY["empty_resources"])
+            resources = [_fields(entry) for entry in rest.config_resources]
+            self._connection.executemany(CONFIG_HISTORY["fill_resource"], resources)
         with _told(self._folder / PART):
             store_all_terms(self._connection)
 

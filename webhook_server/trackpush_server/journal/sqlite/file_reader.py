@@ -13,6 +13,7 @@ from typing import Self, cast
 
 from trackpush_server.ids import parse_push_id, push_config_tag
 from trackpush_server.journal import pagination
+from trackpush_server.journal.config_history import ConfigEntry
 from trackpush_server.journal.inbox import InboxCount, InboxEntry, InboxPage, InboxQuery
 from trackpush_server.journal.model import AuditRow, JournalUnavailableError, PushState
 from trackpush_server.journal.rollups import TallyRow
@@ -33,7 +34,7 @@ from trackpush_server.journal.search import (
     TimelinePush,
     checked_limit,
 )
-from trackpush_server.journal.sqlite import inbox, rollups, search_rows
+from trackpush_server.journal.sqlite import config_history, inbox, rollups, search_rows
 from trackpush_server.journal.sqlite.connection import SqliteConnection, SqliteError, open_outside_reader
 from trackpush_server.journal.sqlite.explain import explain_read
 from trackpush_server.journal.sqlite.folder import FILE_NAME
@@ -118,6 +119,11 @@ class JournalReader:
     def rollups(self, *, now: int) -> tuple[TallyRow, ...]:
         with self._reading() as connection:
             return rollups.read(connection, now)
+
+    def config_history(self, *, before: int | None, limit: int) -> tuple[ConfigEntry, ...]:
+        limit = checked_limit(limit)
+        with self._reading() as connection:
+            return config_history.read(connection, before, limit)
 
     def count_unrecognised(self) -> tuple[InboxCount, ...]:
         with self._reading() as connection:

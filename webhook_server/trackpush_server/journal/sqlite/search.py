@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
+from trackpush_server.journal.config_history import ConfigEntry
 from trackpush_server.journal.inbox import InboxCount, InboxEntry, InboxPage, InboxQuery
 from trackpush_server.journal.model import AuditRow, JournalUnavailableError
 from trackpush_server.journal.rollups import TallyRow
@@ -52,6 +53,9 @@ class SqliteSearch:
 
     async def rollups(self, *, now: int) -> tuple[TallyRow, ...]:
         return await self._read(lambda reader: reader.rollups(now=now))
+
+    async def config_history(self, *, before: int | None, limit: int) -> tuple[ConfigEntry, ...]:
+        return await self._read(lambda reader: reader.config_history(before=before, limit=limit))
 
     async def count_unrecognised(self) -> tuple[InboxCount, ...]:
         return await self._read(lambda reader: reader.count_unrecognised())

@@ -9,6 +9,8 @@ from trackpush_server.journal.copying.ports import Chunk
 from trackpush_server.journal.copying.records import (
     AttemptRecord,
     AuditRecord,
+    ConfigEntryRecord,
+    ConfigResourceRecord,
     ErasureRecord,
     LastUpdateRecord,
     ListeningRecord,
@@ -22,6 +24,7 @@ from trackpush_server.journal.copying.records import (
     UpdateRecord,
     single,
 )
+from trackpush_server.journal.postgres.config_history import SQL as CONFIG_HISTORY
 from trackpush_server.journal.postgres.copying.announcements import read_announcements
 from trackpush_server.journal.postgres.copying.database import SQL, explained
 from trackpush_server.journal.postgres.last_updates import SQL as LAST_UPDATES
@@ -101,6 +104,8 @@ class PostgresReading:
             portal_links = await self._connection.fetch(PORTAL_LINKS["all"])
             changes = await self._connection.fetch(PORTAL_CHANGES["all"])
             announcements = await read_announcements(self._connection)
+            entries = await self._connection.fetch(CONFIG_HISTORY["all"])
+            resources = await self._connection.fetch(CONFIG_HISTORY["all_resources"])
             bodies = await self._connection.fetch(unrecognised.READ.format(table="trackpush.unrecognised"))
         return UnscopedRecords(
             erasures=tuple(ErasureRecord(**dict(row)) for row in erasures),
@@ -114,4 +119,6 @@ class PostgresReading:
             portal_links=tuple(PortalLinkRecord(*row) for row in portal_links),
             portal_changes=tuple(PortalChangeRecord(*row) for row in changes),
             **announcements,
+            config_history=tuple(ConfigEntryRecord(*row) for row in entries),
+            config_resources=tuple(ConfigResourceRecord(*row) for row in resources),
         )

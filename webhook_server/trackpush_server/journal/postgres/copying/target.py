@@ -12,6 +12,8 @@ from trackpush_server.journal.copying.announcements import announcement_tables
 from trackpush_server.journal.copying.records import (
     AttemptRecord,
     AuditRecord,
+    ConfigEntryRecord,
+    ConfigResourceRecord,
     ErasureRecord,
     Existing,
     JournalPlace,
@@ -143,6 +145,10 @@ class PostgresTarget:
                 )
                 await self._learn_configs(counted[RollupSubject.PUSH_CONFIG])
                 await self._fill("rollups", _ROLLUP_COLUMNS, map(self._rollup_row, rest.rollups))
+                entry_columns = ConfigEntryRecord.__struct_fields__
+                await self._fill("config_history", entry_columns, map(_fields, rest.config_history))
+                resource_columns = ConfigResourceRecord.__struct_fields__
+                await self._fill("config_resources", resource_columns, map(_fields, rest.config_resources))
                 columns = ("account_id", *LastUpdateRecord.__struct_fields__[1:])
                 await self._fill("last_updates", columns, map(self._last_update_row, rest.last_updates))
                 columns = PortalChangeRecord.__struct_fields__

@@ -114,7 +114,8 @@ SELECT name, id FROM trackpush.push_configs;
 TRUNCATE trackpush.shipments, trackpush.erasures, trackpush.audits, trackpush.unrecognised, trackpush.unrecognised_accounts,
     trackpush.tenants, trackpush.last_updates, trackpush.listening, trackpush.rollups, trackpush.portal_key, trackpush.portal_links,
     trackpush.portal_changes,
-    trackpush.announced, trackpush.announced_events, trackpush.announcement_targets, trackpush.subject_totals;
+    trackpush.announced, trackpush.announced_events, trackpush.announcement_targets, trackpush.subject_totals,
+    trackpush.config_history, trackpush.config_resources;
 
 -- name: derive_shipments
 -- What an append knows of each shipment. Origin 0: several replicas stored them, so that each looks before it pushes.
