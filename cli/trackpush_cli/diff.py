@@ -1,6 +1,6 @@
-"""`trackpush diff`: what a folder of resources would change in a running server. Secrets are neither read nor shown."""
+"""`trackpush diff`: what a folder of resources would change in a running server or in a cluster, without secrets."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 import click
 import msgspec
 
-from trackpush_api.problems import Severity
+from trackpush_api.problems import Problem, Severity
 from trackpush_api.routing import RoutingTable
 from trackpush_cli.admin_port import AdminClient
 from trackpush_cli.errors import CommandError
@@ -30,18 +30,17 @@ _HIDDEN: Final = (
 @click.argument("place", metavar="DIR|FILE", type=click.Path(path_type=Path))
 @server_options
 def command(*, place: Path, server: ServerChoice) -> int:
-    """Show what the resources in DIR would change in a server that runs on a folder, like `kubectl diff`.
+    """Show what the resources in DIR would change in a running server, like `kubectl diff`.
 
-    Values of Secrets are never shown, but a change of one is noticed. In a cluster, use `kubectl diff -f DIR`.
+    Compares with the configuration of a server that runs on a folder, or with the resources in the cluster.
+    Values of Secrets are never shown, but a change of one is noticed.
     """
     if server.is_in_a_cluster:
-        raise CommandError("the server is in a cluster: use `kubectl diff -f DIR`, or name a server with --admin")
+        return _in_cluster(place, server)
     compiled = compile_all(place, server=server.server, read=read_resources)
-    errors = [problem for problem in compiled.problems if problem.severity is Severity.ERROR]
-    if errors or compiled.table is None:
-        for problem in errors:
-            say(str(problem), err=True)
-        raise CommandError(f"{place} has errors, so the result is unknown; `trackpush check {place}` lists them")
+    _refuse_errors(place, [problem for problem in compiled.problems if problem.severity is Severity.ERROR])
+    if compiled.table is None:
+        raise CommandError(f"{place} has no WebhookServer, so nothing can be compared")
     port = server.open()
     served = _served(port)
     if served["revision"] == compiled.table.revision:
@@ -51,6 +50,27 @@ def command(*, place: Path, server: ServerChoice) -> int:
     for line in lines or [_HIDDEN]:
         say(line)
     return 1
+
+
+def _in_cluster(place: Path, server: ServerChoice) -> int:
+    from trackpush_cli.cluster.differences import compare  # noqa: PLC0415  slow to import
+
+    parsed = read_resources(place)
+    _refuse_errors(place, [problem for problem in parsed.problems if problem.severity is Severity.ERROR])
+    found = compare(server.cluster(), parsed)
+    for line in found.unknown:
+        say(line, err=True)
+    for line in found.lines or ["nothing would change"]:
+        say(line)
+    return 1 if found.lines else 0
+
+
+def _refuse_errors(place: Path, errors: Sequence[Problem]) -> None:
+    """Print the errors of the files, and end the command if there are any."""
+    for problem in errors:
+        say(str(problem), err=True)
+    if errors:
+        raise CommandError(f"{place} has errors, so the result is unknown; `trackpush check {place}` lists them")
 
 
 def differences(old: dict[str, Fields], new: dict[str, Fields]) -> Iterator[str]:

@@ -32,7 +32,7 @@ COMMANDS = {
     "init": Entry("trackpush_cli.client.init", "Write a WebhookServer and its first client."),
     "client": Entry("trackpush_cli.client.command", "Write the resources of a new client."),
     "config": Entry("trackpush_cli.config_history", "Show the history of a server's configuration."),
-    "diff": Entry("trackpush_cli.diff", "Show what a folder of resources would change in a server."),
+    "diff": Entry("trackpush_cli.diff", "Show what a folder of resources would change in a server or a cluster."),
     "status": Entry("trackpush_cli.status.command", "List current problems on one screen."),
     "doctor": Entry(
         "trackpush_cli.doctor.command", "Check everything between an aggregator and a client, from outside in."

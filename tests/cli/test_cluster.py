@@ -205,3 +205,62 @@ def test_the_tunnel_to_a_pod_is_opened_as_the_impersonated_user(api_server: ApiS
         said[name] = str(refused.value)
     assert "you may not port-forward" in said["bob"]
     assert "you may not" not in said[""], "the admin may, and there is no node"
+
+
+def folder_of(folder: Path, namespace: str, *bodies: dict[str, Any]) -> str:
+    """A folder with these objects in a namespace."""
+    folder.mkdir()
+    moved = [{**body, "metadata": {**body["metadata"], "namespace": namespace}} for body in bodies]
+    (folder / "all.yaml").write_text(yaml.safe_dump_all(moved))
+    return str(folder)
+
+
+async def test_diff_compares_a_folder_with_the_cluster_and_shows_no_secret(
+    run: Run, api_server: ApiServer, namespace: str, tmp_path: Path
+) -> None:
+    served = (objects.server(), objects.webhook(), objects.push(), objects.secret(**{"in": "k-1", "out": "s-1"}))
+    put(api_server, namespace, *served)
+    header = {"name": "X-Plain", "value": "old-token"}
+    other = objects.push(
+        url="https://oms.test/hidden-path",
+        headers=[header, *objects.push()["spec"]["headers"]],
+        delivery={"timeout": "20s", "maxConcurrency": 16},
+    )
+    changed = (objects.server(), objects.push("crm"), other, objects.secret(**{"in": "k-1", "out": "s-2"}))
+
+    same = await run("diff", folder_of(tmp_path / "same", namespace, *served))
+    found = await run("diff", folder_of(tmp_path / "changed", namespace, *changed))
+    broken = await run("diff", folder_of(tmp_path / "broken", namespace, objects.push(ulr="https://x.example")))
+
+    assert (same.exit_code, same.stdout) == (0, "nothing would change\n")
+    assert found.exit_code == 1
+    assert found.stdout.splitlines() == [
+        f"+ PushConfig {namespace}/crm",
+        f"~ PushConfig {namespace}/oms",
+        "    delivery.timeout: 10s -> 20s",
+        "    headers[X-Plain].name: none -> X-Plain",
+        "    headers[X-Plain].value: changed",
+        "    url: https://oms.example -> https://oms.test",
+        "    url (path and query): changed",
+        f"~ Secret {namespace}/keys",
+        "    out: changed",
+    ]
+    assert not [word for word in ("hidden-path", "old-token", "s-1", "s-2") if word in found.stdout + found.stderr]
+    assert (broken.exit_code, "so the result is unknown" in broken.stderr) == (2, True)
+
+
+async def test_diff_needs_only_the_right_to_read_and_names_secrets_that_it_may_not_get(
+    run: Run, api_server: ApiServer, namespace: str, tmp_path: Path
+) -> None:
+    put(api_server, namespace, objects.push())
+    folder = folder_of(tmp_path / "files", namespace, objects.push(), objects.secret(out="s-1"))
+    reader = ("--verb=list", "--resource=pushconfigs.trackpush.dev")
+    api_server.kubectl("create", "role", "differ", *reader, "-n", namespace)
+    api_server.kubectl("create", "rolebinding", "differs", "--role=differ", "--user=bob", "-n", namespace)
+
+    found = await run("diff", folder, "--as", "bob")
+    refused = await run("diff", folder, "--as", "alice")
+
+    assert (found.exit_code, found.stdout) == (0, "nothing would change\n")
+    assert f"Secret {namespace}/keys: not compared, because you may not get Secrets" in found.stderr
+    assert (refused.exit_code, "you may not list pushconfigs" in refused.stderr) == (2, True)
