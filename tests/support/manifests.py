@@ -23,6 +23,8 @@ class Client(msgspec.Struct, frozen=True, kw_only=True):
     suspended: bool = False
     account_suspended: bool = False
     """The AggregatorWebhook is."""
+    expect_every: str | None = None
+    """``spec.expectEvery`` of the AggregatorWebhook."""
     signing: tuple[str, ...] = ()
     """``whsec_…`` secrets, the first one first."""
     auth: Mapping[str, Any] | None = None
@@ -77,6 +79,7 @@ def _client(client: Client) -> list[dict[str, Any]]:
         "keys": [{"secretKeyRef": {"name": "keys", "key": "inbound"}}],
         "pushConfigRefs": [{"name": "push"}],
         **({"suspend": True} if client.account_suspended else {}),
+        **({"expectEvery": client.expect_every} if client.expect_every else {}),
     }
     push: dict[str, Any] = {
         "url": client.url,

@@ -261,6 +261,30 @@ async def a_sender_whose_bodies_are_refused_is_reported_until_one_is_accepted(
         await prometheus.until_over("TrackpushSenderRefused", namespace="sender")
 
 
+async def an_aggregator_that_stopped_makes_its_account_silent_until_its_next_update(
+    prometheus: Prometheus, tmp_path: Path
+) -> None:
+    data = tmp_path / "data"
+    now = int(time.time() * 1000)
+    async with sqlite_store(data).open() as opened:
+        await opened.put(replace(update(account="acme/clickpost", to=()), received_at=now - _OLD))
+        await opened.journal.last_updates.listen(now=now)  # a server ran all the time: the pause is the aggregator's
+    async with open_sink() as sink:
+        client = Client(name="acme", url=sink.url, expect_every="1h")
+        resources = write(tmp_path / "resources", [client])
+        async with (
+            running(resources, data) as server,
+            open_aggregator(server.url, client) as aggregator,
+            scraped(prometheus, server, "silent"),
+        ):
+            alert = await prometheus.until_firing("TrackpushAccountSilent", namespace="silent")
+            assert alert["labels"]["account"] == "acme/clickpost"
+            assert alert["annotations"]["runbook"] == "docs/runbooks/account-silent.md"
+            assert float(alert["value"]) >= _OLD / 1000
+            assert (await aggregator.post(0)).status == 200
+            await prometheus.until_over("TrackpushAccountSilent", namespace="silent")
+
+
 async def a_log_that_is_removed_loses_updates_until_the_next_start(prometheus: Prometheus, tmp_path: Path) -> None:
     data = tmp_path / "data"
     async with open_sink() as sink, watched(prometheus, tmp_path, sink, "updates-lost", data) as (server, aggregator):
@@ -311,6 +335,7 @@ FAULTS = [
     requests_with_a_key_that_nobody_has_are_a_flood,
     bodies_that_name_no_shipment_are_told_until_none_comes,
     a_sender_whose_bodies_are_refused_is_reported_until_one_is_accepted,
+    an_aggregator_that_stopped_makes_its_account_silent_until_its_next_update,
     a_log_that_is_removed_loses_updates_until_the_next_start,
 ]
 
