@@ -545,13 +545,15 @@ def test_from_awb_to_cause_to_replay_in_four_commands_with_kubectl_alone(
     begun = time.monotonic()
     variables = f"AWB={awb} CLIENT=bazaar\n"
     story = shell.run(variables + RUNBOOK["1"])
-    shell.run(variables + RUNBOOK["2"])
+    around = shell.run(variables + RUNBOOK["2"])
     tries = shell.run(variables + RUNBOOK["3"])
     client.answer(200)
     replayed = shell.run(variables + RUNBOOK["4"])
     took = time.monotonic() - begun
     print(f"from AWB to cause to replay took {took:.1f} s")
     assert "HTTP 422" in story
+    assert "RECEIVING" in around
+    assert "LAST UPDATE" in around
     assert tries.count("HTTP 422") >= 6
     assert "1 pushes are pending again" in replayed
     until(lambda: awb in client.delivered())
