@@ -41,6 +41,7 @@ COMMANDS = {
     "send": Entry("trackpush_cli.send", "Post a tracking update as an aggregator would."),
     "test": Entry("trackpush_cli.sample", "Send a signed test push to a client's endpoint."),
     "listen": Entry("trackpush_cli.listen", "Forward the pushes of a PushConfig to this machine."),
+    "portal": Entry("trackpush_cli.portal", "Create, list and revoke links to the portal for clients' people."),
     "pushes": Entry("trackpush_cli.pushes", "Show pushes and their attempts."),
     "inbox": Entry("trackpush_cli.inbox", "Show unrecognised bodies, and parse them again."),
     "shipment": Entry("trackpush_cli.shipment", "Show one shipment: updates, pushes, answers."),

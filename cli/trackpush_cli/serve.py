@@ -47,6 +47,13 @@ class Address(click.ParamType[tuple[str, int]]):
     help="Address of the admin port; keep it private.",
 )
 @click.option(
+    "--portal-listen",
+    envvar="TRACKPUSH_PORTAL_LISTEN",
+    show_envvar=True,
+    type=Address(),
+    help="Address of the portal for the clients' own people. Default: it is not served.",
+)
+@click.option(
     "--admin-token-file",
     type=click.Path(path_type=Path),
     help="File with the admin port's token (not for /livez, /readyz, /metrics). Without it: loopback only.",
@@ -119,6 +126,7 @@ def command(
     shards: Path | None,
     listen: tuple[str, int],
     admin_listen: tuple[str, int],
+    portal_listen: tuple[str, int] | None,
     admin_token_file: Path | None,
     admin_view_token_file: Path | None,
     console: ConsoleChoice,
@@ -157,6 +165,7 @@ def command(
         folder=folder,
         listen=listen,
         admin_listen=admin_listen,
+        portal_listen=portal_listen,
         admin_token_file=admin_token_file,
         admin_view_token_file=admin_view_token_file,
         console=console.options(),

@@ -269,6 +269,14 @@ class Encryption(msgspec.Struct, frozen=True, kw_only=True):
         return f"Encryption(keys=…, decrypt_only={self.decrypt_only})"
 
 
+class PortalSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The portal of one WebhookServer."""
+
+    host: str
+    edit: bool = False
+    """Whether visitors with the role operate may edit PushConfigs."""
+
+
 class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """One WebhookServer."""
 
@@ -281,6 +289,7 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     storage: Storage = Sqlite()
     encryption: Encryption | None = None
     """None: bodies are stored unencrypted."""
+    portal: PortalSettings | None = None
     definitions: tuple[Definition, ...] = ()
     """Those of the server's namespace, sorted by name. The server knows the catalog by itself."""
     announcement_targets: tuple[AnnouncementTarget, ...] = ()
@@ -349,6 +358,7 @@ __all__ = [
     "KeyPlaces",
     "Limits",
     "OAuth2",
+    "PortalSettings",
     "Postgres",
     "RateLimit",
     "Retention",

@@ -18,6 +18,7 @@ from trackpush_api.routing import (
     Encryption,
     Host,
     Limits,
+    PortalSettings,
     Postgres,
     Retention,
     ServerSettings,
@@ -122,6 +123,7 @@ def _settings(
         ),
         storage=storage,
         encryption=encryption,
+        portal=None if spec.portal is None else PortalSettings(host=spec.portal.host, edit=spec.portal.edit),
     )
 
 
@@ -167,11 +169,13 @@ def _names(server: Resource, spec: WebhookServerSpec) -> list[Problem]:
 def _hosts(server: Resource, spec: WebhookServerSpec) -> list[Problem]:
     """Check hosts by the rules of URLs, because aggregators need them in URLs."""
     problems = []
-    for index, host in enumerate(spec.hosts):
+    hosts = [(f"spec.hosts[{index}].host", host.host) for index, host in enumerate(spec.hosts)]
+    hosts += [] if spec.portal is None else [("spec.portal.host", spec.portal.host)]
+    for field, host in hosts:
         try:
-            read_url(f"https://{host.host}/")
+            read_url(f"https://{host}/")
         except InvalidUrlError as error:
-            problems.append(server.problem(f"spec.hosts[{index}].host", str(error), reason=Reason.INVALID))
+            problems.append(server.problem(field, str(error), reason=Reason.INVALID))
     return problems
 
 

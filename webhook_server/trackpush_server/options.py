@@ -47,6 +47,8 @@ class ServeOptions(msgspec.Struct, frozen=True, kw_only=True):
     listen: tuple[str, int] = ("127.0.0.1", 8080)
     """Address for aggregators. Port 0 chooses a free port."""
     admin_listen: tuple[str, int] = ("127.0.0.1", 8081)
+    portal_listen: tuple[str, int] | None = None
+    """Address of the portal for clients' people; None: it is not served."""
     admin_token_file: Path | None = None
     """File with the admin port's token. None: no authentication, and ``admin_listen`` must be on loopback."""
     admin_view_token_file: Path | None = None

@@ -14,6 +14,7 @@ from trackpush_server.journal.sealing import Sealer
 from trackpush_server.journal.slots import Ownership
 from trackpush_server.journal.sqlite import SqliteJournal
 from trackpush_server.operations.operations import Operations
+from trackpush_server.operations.portal_links import PortalLinks
 from trackpush_server.operations.sample_push import SamplePushes
 from trackpush_server.options import ServeOptions
 from trackpush_server.pusher.dispatcher import Dispatcher
@@ -146,6 +147,8 @@ def admin_services(
     tables: TableSwaps,
     status: ServerStatus,
     silence: SilenceWatch,
+    portal_links: PortalLinks,
+    portal_url: Callable[[], str | None],
 ) -> AdminServices:
     """The services that the admin API and the console use."""
     return AdminServices(
@@ -175,4 +178,6 @@ def admin_services(
         readiness=status.readiness,
         undelivered=status.undelivered,
         activity=silence.read,
+        portal_links=portal_links,
+        portal_url=portal_url,
     )

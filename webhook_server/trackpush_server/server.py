@@ -22,8 +22,10 @@ from trackpush_server.config.watch import ConfigWatcher
 from trackpush_server.config_history.recorder import ConfigRecorder
 from trackpush_server.journal.sealing import Sealer
 from trackpush_server.operations.operations import Operations
+from trackpush_server.operations.portal_links import PortalLinks
 from trackpush_server.options import ServeOptions
 from trackpush_server.outbound.transport import HttpTransport
+from trackpush_server.portal.serving import PortalPort
 from trackpush_server.pusher.dispatcher import Dispatcher
 from trackpush_server.server_status import ServerStatus
 from trackpush_server.silence.watch import SilenceWatch
@@ -51,6 +53,8 @@ class Server:
         self.address = ""
         """``host:port`` of the public port; empty until `start` has returned."""
         self.admin_address = ""
+        self.portal_address = ""
+        """``host:port`` of the portal; empty without one."""
         sealer = Sealer(os.urandom)
         self._store = Store(storage, options, sealer)
         self._journal = self._store.journal
@@ -113,6 +117,19 @@ class Server:
             watcher=self._watcher,
             telemetry=self._telemetry,
         )
+        portal_links = PortalLinks(self._journal.portal_links, table=lambda: self._tables.table, wall=self._store.wall)
+        self._portal = PortalPort(options.portal_listen, table=lambda: self._tables.table)
+        self._desk = parts.admin_services(
+            journal=self._journal,
+            operations=self._operations,
+            telemetry=self._telemetry,
+            dispatcher=self._dispatcher,
+            tables=self._tables,
+            status=self._status,
+            silence=self._silence,
+            portal_links=portal_links,
+            portal_url=self._portal.url,
+        )
         self._admin = AdminPort(
             options,
             health=self.health,
@@ -121,15 +138,7 @@ class Server:
             refused=self._status.refused,
             scrape=self._status.scrape,
             report=self._status.report,
-            desk=parts.admin_services(
-                journal=self._journal,
-                operations=self._operations,
-                telemetry=self._telemetry,
-                dispatcher=self._dispatcher,
-                tables=self._tables,
-                status=self._status,
-                silence=self._silence,
-            ),
+            desk=self._desk,
             on_wrong_token=self._telemetry.wrong_tokens.inc,
         )
 
@@ -150,7 +159,8 @@ class Server:
         async with contextlib.AsyncExitStack() as stack:
             await self._enter(stack)
             self._started = stack.pop_all()
-        _log.info("listening", address=self.address, admin_address=self.admin_address, pid=os.getpid())
+        portal = {"portal_address": self.portal_address} if self.portal_address else {}
+        _log.info("listening", address=self.address, admin_address=self.admin_address, **portal, pid=os.getpid())
 
     async def stop(self) -> None:
         """Drain, and stop the parts in reverse order."""
@@ -168,6 +178,7 @@ class Server:
         stack.push_async_callback(self._telemetry.pending.stop)
         public = stack.enter_context(sockets.bind(options.listen, purpose="--listen"))
         admin = stack.enter_context(sockets.bind(options.admin_listen, purpose="--admin-listen"))
+        await stack.enter_async_context(self._portal.bound())
         await stack.enter_async_context(self._admin.opened())
         self._admin.check(admin)
         if self._tracing is not None:
@@ -191,6 +202,8 @@ class Server:
         await self._dispatcher.start()
         await self._ownership.start()
         self.admin_address = await self._admin.start(admin)
+        await self._portal.start(self._desk)
+        self.portal_address = self._portal.address
         await parts.read_spool_once(self._spooled)
         await self._receiving.open()
         self.address = sockets.name(public.getsockname())

@@ -32,6 +32,7 @@ _STORAGE_STAYS = (
     "the kind of storage can't change while the server runs: set suspend: true, copy the journal (trackpush journal"
     " copy), then change storage"
 )
+_PORTAL_HOST = "portal.host is also in hosts: give the portal a host name of its own"
 _SELECTOR = "set selector if from is Selector, and only then"
 
 _POSTGRES = "(has({0}.storage) && has({0}.storage.postgres))"
@@ -252,6 +253,17 @@ class EgressSpec(ApiModel):
     )
 
 
+class PortalSpec(ApiModel):
+    """The portal: pages for the clients' own people, behind signed links."""
+
+    host: Annotated[str, Field(pattern=patterns.HOST, max_length=253)] = Field(
+        description="DNS name of the portal, lower case. No aggregator uses it. It is exposed as the other hosts are."
+    )
+    edit: bool = Field(
+        False, description="Visitors whose link has the role operate may create and edit PushConfigs of their client."
+    )
+
+
 class Selector(ApiModel):
     """Namespaces by label."""
 
@@ -329,6 +341,9 @@ class WebhookServerSpec(ApiModel):
             _STORAGE_STAYS,
         ),
         rule(f"{_POSTGRES.format('self')} || !has(self.autoscaling)", _NO_SCALING),
+        rule(
+            "!has(self.portal) || !has(self.hosts) || !self.hosts.exists(h, h.host == self.portal.host)", _PORTAL_HOST
+        ),
     )
 
     hosts: Annotated[list[HostRule], Field(max_length=32, json_schema_extra=list_map("host"))] = Field(
@@ -363,6 +378,7 @@ class WebhookServerSpec(ApiModel):
     allowed_namespaces: AllowedNamespaces = Field(
         default_factory=all_defaults(AllowedNamespaces), description="Namespaces whose resources are served."
     )
+    portal: PortalSpec | None = Field(None, description="Portal for the clients' own people. Default: off.")
     monitoring: Monitoring | None = Field(None, description="Metrics for a Prometheus in another namespace.")
     secrets: ReadableSecrets = Field(
         default_factory=lambda: ReadableSecrets.model_validate({}),
@@ -377,6 +393,8 @@ class WebhookServerSpec(ApiModel):
             raise ValueError(_ONE_REPLICA)
         if self.storage.sqlite is not None and self.autoscaling is not None:
             raise ValueError(_NO_SCALING)
+        if self.portal is not None and self.portal.host in {host.host for host in self.hosts}:
+            raise ValueError(_PORTAL_HOST)
         return self
 
     @property

@@ -68,6 +68,11 @@ def _read(item: Item, *, any_pod_template: bool) -> tuple[bool, frozenset[HostPa
 
 
 def _claimed(spec: WebhookServerSpec) -> frozenset[HostPath]:
+    portal = () if spec.portal is None else ((spec.portal.host, ANY_AGGREGATOR),)
+    return _claimed_for_aggregators(spec).union(portal)
+
+
+def _claimed_for_aggregators(spec: WebhookServerSpec) -> frozenset[HostPath]:
     if spec.hosts:
         return frozenset((host.host, name) for host in spec.hosts for name in host.aggregators or (ANY_AGGREGATOR,))
     is_exposed = spec.expose is not None and (spec.expose.ingress is not None or spec.expose.http_route is not None)

@@ -13,6 +13,7 @@ from trackpush_api.vocabulary import AggregatorName
 Body = dict[str, Any]
 HTTP_PORT: Final = 8080
 ADMIN_PORT: Final = 8081
+PORTAL_PORT: Final = 8082
 MANAGER: Final = "trackpush-operator"
 ROLE_LABEL: Final = "trackpush.dev/role"
 """Only a standby's pods have it."""
@@ -45,7 +46,8 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True):
     )
     """Segment of URLs of each aggregator that the server knows."""
     withheld_hosts: frozenset[str] = frozenset()
-    """Hosts of the spec that another WebhookServer owns: they are not exposed. "" means every host."""
+    """Hosts of the spec, the portal's included, that another WebhookServer owns: they are not exposed. "" means every
+    host."""
     operator_namespace: str = "trackpush"
     operator_labels: dict[str, str] = {}
     """Labels of the operator's own pods, which may read the admin port."""

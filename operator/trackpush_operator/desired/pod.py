@@ -7,6 +7,7 @@ from trackpush_api.kinds import WebhookServerSpec
 from trackpush_operator.desired.inputs import (
     ADMIN_PORT,
     HTTP_PORT,
+    PORTAL_PORT,
     ROLE_LABEL,
     STANDBY,
     Body,
@@ -25,6 +26,8 @@ It is an environment variable, because an older image would refuse an unknown op
 """
 _WAIT: Final = {"name": "TRACKPUSH_WAIT", "value": "true"}
 """Tells the server to wait, because the previous pod may still use the volume. A variable for the same reason."""
+_PORTAL: Final = {"name": "TRACKPUSH_PORTAL_LISTEN", "value": f"0.0.0.0:{PORTAL_PORT}"}
+"""Tells the server to serve the portal. A variable for the same reason."""
 _ROUTING: Final = "/etc/trackpush/routing"
 _ADMIN: Final = "/etc/trackpush/admin"
 _ENDPOINTS_SECONDS: Final = 5
@@ -90,11 +93,8 @@ def _container(inputs: Inputs, *, standby: bool) -> Body:
             *([f"--receivers={inputs.spec.receivers}"] if inputs.spec.receivers and not standby else []),
             *(["--standby"] if standby else []),
         ],
-        **({} if inputs.spec.storage.sqlite is None else {"env": [_DATA_VOLUME, _WAIT]}),
-        "ports": [
-            {"name": "http", "containerPort": HTTP_PORT, "protocol": "TCP"},
-            {"name": "admin", "containerPort": ADMIN_PORT, "protocol": "TCP"},
-        ],
+        **_environment(inputs, standby=standby),
+        "ports": _ports(inputs, standby=standby),
         "startupProbe": _probe("/livez", period=1, failures=60),
         "livenessProbe": _probe("/livez", period=10, failures=6),
         "readinessProbe": _probe("/readyz", period=2, failures=2),
@@ -112,6 +112,27 @@ def _container(inputs: Inputs, *, standby: bool) -> Body:
             {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108  the only other place that can be written
         ],
     }
+
+
+def _environment(inputs: Inputs, *, standby: bool) -> Body:
+    variables = [] if inputs.spec.storage.sqlite is None else [_DATA_VOLUME, _WAIT]
+    variables += [_PORTAL] if _has_portal(inputs, standby=standby) else []
+    return {"env": variables} if variables else {}
+
+
+def _ports(inputs: Inputs, *, standby: bool) -> list[Body]:
+    ports: list[Body] = [
+        {"name": "http", "containerPort": HTTP_PORT, "protocol": "TCP"},
+        {"name": "admin", "containerPort": ADMIN_PORT, "protocol": "TCP"},
+    ]
+    if _has_portal(inputs, standby=standby):
+        ports.append({"name": "portal", "containerPort": PORTAL_PORT, "protocol": "TCP"})
+    return ports
+
+
+def _has_portal(inputs: Inputs, *, standby: bool) -> bool:
+    """Whether these pods serve the portal. A standby has no journal to show."""
+    return inputs.spec.portal is not None and not standby
 
 
 def _endpoints_seconds(inputs: Inputs) -> int:

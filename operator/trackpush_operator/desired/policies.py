@@ -2,18 +2,28 @@
 
 from typing import Final
 
-from trackpush_operator.desired.inputs import ADMIN_PORT, HTTP_PORT, ROLE_LABEL, Body, Inputs, metadata, selector
+from trackpush_operator.desired.inputs import (
+    ADMIN_PORT,
+    HTTP_PORT,
+    PORTAL_PORT,
+    ROLE_LABEL,
+    Body,
+    Inputs,
+    metadata,
+    selector,
+)
 
 _METADATA_SERVICES: Final = ("169.254.0.0/16",)
 _NAMESPACE: Final = "kubernetes.io/metadata.name"
 
 
 def network_policy(inputs: Inputs) -> Body:
-    """Opens the public port to all, and the admin port to the operator, the same namespace, and named scrapers."""
+    """Opens the public port and the portal to all; the admin port to operator, own namespace, and named scrapers."""
     operator = {
         "namespaceSelector": {"matchLabels": {_NAMESPACE: inputs.operator_namespace}},
         "podSelector": {"matchLabels": dict(inputs.operator_labels)},
     }
+    public = [HTTP_PORT] if inputs.spec.portal is None else [HTTP_PORT, PORTAL_PORT]
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
@@ -22,7 +32,7 @@ def network_policy(inputs: Inputs) -> Body:
             "podSelector": {"matchLabels": selector(inputs.server)},
             "policyTypes": ["Ingress", "Egress"],
             "ingress": [
-                {"ports": [{"port": HTTP_PORT, "protocol": "TCP"}]},
+                {"ports": [{"port": port, "protocol": "TCP"} for port in public]},
                 {"ports": [{"port": ADMIN_PORT, "protocol": "TCP"}], "from": _scrapers(inputs, operator)},
             ],
             "egress": _egress(),

@@ -1,17 +1,20 @@
 """The two Services: one for aggregators; one, headless, for clients of each pod's admin port."""
 
-from trackpush_operator.desired.inputs import ADMIN_PORT, Body, Inputs, metadata, selector
+from trackpush_operator.desired.inputs import ADMIN_PORT, PORTAL_PORT, Body, Inputs, metadata, selector
 
 
 def public_service(inputs: Inputs) -> Body:
-    """The Service on port 80 for the Ingress or gateway."""
+    """The Service for the Ingress or gateway: port 80 for aggregators, and one for the portal if there is one."""
+    ports = [{"name": "http", "port": 80, "targetPort": "http", "protocol": "TCP"}]
+    if inputs.spec.portal is not None:
+        ports.append({"name": "portal", "port": PORTAL_PORT, "targetPort": "portal", "protocol": "TCP"})
     return {
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": metadata(inputs.server, inputs.name),
         "spec": {
             "selector": selector(inputs.server),
-            "ports": [{"name": "http", "port": 80, "targetPort": "http", "protocol": "TCP"}],
+            "ports": ports,
         },
     }
 

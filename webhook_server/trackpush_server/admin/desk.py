@@ -17,6 +17,7 @@ from trackpush_server.journal.search import JournalSearch
 from trackpush_server.operations.drops import Drops
 from trackpush_server.operations.erasures import Erasures
 from trackpush_server.operations.inbox import InboxRetries
+from trackpush_server.operations.portal_links import PortalLinks
 from trackpush_server.operations.replays import Replays
 from trackpush_server.operations.reseals import Reseals
 from trackpush_server.operations.sample_push import SamplePushes
@@ -74,6 +75,9 @@ class AdminServices:
     undelivered: Callable[[], Undelivered]
     activity: Callable[[], Awaitable[tuple[AccountActivity, ...]]]
     """Returns when each account's aggregator last sent an update, and which accounts are silent."""
+    portal_links: PortalLinks
+    portal_url: Callable[[], str | None]
+    """Returns the URL of the portal, without a path; None if this server has no portal that people can reach."""
     wall: Callable[[], float] = time.time
     exports: list[str] = field(default_factory=list)
     """Who is running an export."""

@@ -4,7 +4,7 @@ import asyncio
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final, Literal
 
 import msgspec
@@ -70,15 +70,27 @@ class PortalLinks:
         """The time of day, in milliseconds since the epoch."""
         return int(self._wall() * 1000)
 
-    async def create(self, client: str, role: PortalRole, *, lifetime: int, created_by: str) -> tuple[PortalLink, str]:
+    def knows(self, client: str) -> bool:
+        """Whether the server serves a client of this name."""
+        return client in known_clients(self._table())
+
+    async def create(
+        self,
+        client: str,
+        role: PortalRole,
+        *,
+        lifetime: int,
+        created_by: str,
+        record: Callable[[PortalLink], Awaitable[None]],
+    ) -> tuple[PortalLink, str]:
         """Create a link that is valid for ``lifetime`` seconds; returns it with its token, which is not stored.
 
+        ``record`` puts it into the audit log, before it is stored.
+
         Raises:
-            PortalLinkError: the server has no such client, the lifetime is out of bounds, or there are too many links.
+            PortalLinkError: the lifetime is out of bounds, or the client has too many links.
             JournalUnavailableError: the link can't be stored.
         """
-        if client not in known_clients(self._table()):
-            raise PortalLinkError(f"no client {client[:64]!r}: no AggregatorWebhook or PushConfig is in this namespace")
         if not SHORTEST <= lifetime <= LONGEST:
             raise PortalLinkError(f"a link is valid for 1 minute to 366 days, not for {lifetime} s")
         now = self.now
@@ -93,6 +105,7 @@ class PortalLinks:
             created_by=created_by,
         )
         key = await self._signing_key()
+        await record(link)
         await self._store.add(link)
         return link, portal_tokens.sign(key, link)
 
@@ -125,7 +138,11 @@ class PortalLinks:
         return await self._store.find(link_id)
 
     async def revoke(self, link_id: str) -> PortalLink | None:
-        """Revoke a link; returns None if there is no such link. A link that was revoked before keeps that time."""
+        """Revoke a link; returns None if there is no such link. A link that was revoked before keeps that time.
+
+        Raises:
+            JournalUnavailableError: the revocation can't be stored.
+        """
         revoked = await self._store.revoke(link_id, now=self.now)
         self._read.pop(link_id, None)
         return revoked

@@ -14,6 +14,7 @@ from trackpush_server.admin.api import (
     inbox,
     live,
     portal_changes,
+    portal_links,
     reading,
     resuming,
     testing,
@@ -32,6 +33,7 @@ OPERATIONS: Final = (
     *live.OPERATIONS,
     *testing.OPERATIONS,
     *portal_changes.OPERATIONS,
+    *portal_links.OPERATIONS,
 )
 
 
