@@ -8,6 +8,7 @@ import re
 from functools import lru_cache
 
 _PUSH_ID = re.compile(r"psh_([0-9a-f]{32})-([0-9a-f]{8})")
+PORTAL_LINK_ID = re.compile(r"lnk_[0-9a-f]{32}")
 INBOX_ID = re.compile(r"unr_([0-9a-f]{32})")
 
 

@@ -14,6 +14,7 @@ from trackpush_server.admin.console.login import Login
 from trackpush_server.admin.console.oidc_login import OidcLogin
 from trackpush_server.admin.console.overview import OverviewPage
 from trackpush_server.admin.console.pages import ConsolePages
+from trackpush_server.admin.console.portal_pages import PortalLinkPages
 from trackpush_server.admin.console.replays import Replaying
 from trackpush_server.admin.console.resuming_pages import ResumingPages
 from trackpush_server.admin.console.static import Static
@@ -35,6 +36,7 @@ def add_routes(
     environment()
     app[NOTICE] = ConsoleNotice(lambda: notice(desk.report()))
     pages, aggregators, replaying, inbox = ConsolePages(desk), AggregatorPages(desk), Replaying(desk), InboxPages(desk)
+    portal_links = PortalLinkPages(desk)
     shown: dict[str, _Handler] = {
         "/console/": OverviewPage(desk).show,
         "/console/search": pages.search,
@@ -43,6 +45,7 @@ def add_routes(
         "/console/pushes/{id}": pages.push,
         "/console/clients": pages.clients,
         "/console/clients/{client}": pages.client,
+        "/console/clients/{client}/portal": portal_links.show,
         "/console/dead": replaying.dead,
         "/console/replays/{id}": replaying.show,
         "/console/inbox": inbox.overview,
@@ -62,6 +65,8 @@ def add_routes(
     done: dict[str, _Handler] = {
         "/console/pushes/{id}/try": resuming.try_now,
         "/console/push-configs/{namespace}/{name}/reopen": resuming.reopen,
+        "/console/clients/{client}/portal": portal_links.create,
+        "/console/portal/links/{id}/revoke": portal_links.revoke,
         "/console/login": login.enter,
         "/console/logout": login.leave,
         "/console/zone": choose_zone,
