@@ -8,9 +8,9 @@ from trackpush_api.printable import printable
 from trackpush_cli.admin_port import AdminClient
 from trackpush_cli.errors import CommandError
 from trackpush_cli.jobs import follow
-from trackpush_cli.moments import show_moment
 from trackpush_cli.output import output_option, print_data, print_table, say
 from trackpush_cli.server_options import ServerChoice, server_options
+from trackpush_cli.zones import show_time, tz_option
 
 _PATH = "/api/v1/erasures"
 
@@ -27,6 +27,7 @@ _PATH = "/api/v1/erasures"
 )
 @click.option("--yes", is_flag=True, help="Erase a whole client without asking.")
 @click.option("--list", "list_only", is_flag=True, help="List earlier erasures and exit.")
+@tz_option
 @server_options
 @output_option
 def command(
@@ -76,8 +77,8 @@ def _list(port: AdminClient, output: str) -> None:
         return
     rows = [
         (
-            show_moment(erasure["begunAt"]),
-            "not completed" if erasure["endedAt"] is None else show_moment(erasure["endedAt"]),
+            show_time(erasure["begunAt"]),
+            "not completed" if erasure["endedAt"] is None else show_time(erasure["endedAt"]),
             erasure["subject"],
             str(erasure["updates"]),
             str(erasure["pushes"]),

@@ -11,10 +11,10 @@ from trackpush_api.printable import printable
 from trackpush_cli.errors import INTERRUPTED, CommandError, ProblemsFoundError
 from trackpush_cli.jobs import cancel, follow
 from trackpush_cli.keys import key_file_option
-from trackpush_cli.moments import show_moment
 from trackpush_cli.output import output_option, print_body, print_data, print_table, say
 from trackpush_cli.pushes import data_option, reading
 from trackpush_cli.server_options import ServerChoice, server_options
+from trackpush_cli.zones import show_time, show_time_text, tz_option
 
 if TYPE_CHECKING:
     from trackpush_server.journal.inbox import InboxRow
@@ -40,6 +40,7 @@ def command() -> None:
     "--limit", type=click.IntRange(1, 1000), default=100, show_default=True, help="Maximum number of results."
 )
 @click.option("--before", type=click.IntRange(min=1), help="Continue after the last page: its last id.")
+@tz_option
 @server_options
 @output_option
 def list_command(
@@ -72,6 +73,7 @@ def list_command(
 
 
 @command.command("summary", epilog="Exit code: 0; 2 if there is no server.")
+@tz_option
 @server_options
 @output_option
 def summary_command(*, server: ServerChoice, output: str) -> None:
@@ -104,10 +106,14 @@ def summary_command(*, server: ServerChoice, output: str) -> None:
 
 def _section(head: Sequence[str], rows: Sequence[dict[str, Any]], members: Sequence[str]) -> None:
     if rows:
-        print_table(
-            head, [tuple("" if row[name] is None else printable(str(row[name])) for name in members) for row in rows]
-        )
+        print_table(head, [tuple(_cell(name, row[name]) for name in members) for row in rows])
         say()
+
+
+def _cell(name: str, value: Any) -> str:
+    if name.endswith("At"):
+        return show_time_text(value)
+    return "" if value is None else printable(str(value))
 
 
 @command.command("show", epilog="Exit code: 0; 1 if it is not in the inbox; 2 if there is no server or no journal.")
@@ -119,6 +125,7 @@ def _section(head: Sequence[str], rows: Sequence[dict[str, Any]], members: Seque
     help="Write the body itself: byte for byte, or on a terminal with escapes. It may contain personal data.",
 )
 @key_file_option
+@tz_option
 @server_options
 @output_option
 def show_command(
@@ -137,7 +144,7 @@ def show_command(
             raise CommandError(f"{inbox_id}: {entry.unreadable}; with --data, give it with --encryption-key-file")
         print_body(entry.body)
     elif output == "table":
-        print_table(("FIELD", "VALUE"), [(name, str(value)) for name, value in _data(entry.row).items()])
+        print_table(("FIELD", "VALUE"), [(name, _cell(name, value)) for name, value in _data(entry.row).items()])
     else:
         print_data(_data(entry.row), output)
 
@@ -224,7 +231,7 @@ def _key(text: str) -> bytes:
 
 def _cells(row: "InboxRow") -> tuple[str, ...]:
     data = _data(row)
-    return (show_moment(row.last_at), row.account, str(row.times), str(row.size), row.content_type, data["id"])
+    return (show_time(row.last_at), row.account, str(row.times), str(row.size), row.content_type, data["id"])
 
 
 def _data(row: "InboxRow") -> dict[str, Any]:

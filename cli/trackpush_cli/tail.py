@@ -7,9 +7,10 @@ from urllib.parse import urlencode
 
 import click
 
-from trackpush_cli.moments import show_duration, show_moment
+from trackpush_cli.moments import show_duration
 from trackpush_cli.output import output_option, print_data, say, say_json, show_answer
 from trackpush_cli.server_options import ServerChoice, server_options
+from trackpush_cli.zones import show_time, tz_option
 
 
 @click.command("tail", epilog="Stop it with Ctrl-C. `-o json` prints one event per line.")
@@ -17,6 +18,7 @@ from trackpush_cli.server_options import ServerChoice, server_options
 @click.option("--push-config", help="NAMESPACE/NAME of the destination.")
 @click.option("--failed", is_flag=True, help="Only attempts that failed.")
 @click.option("--count", type=click.IntRange(min=1), help="Exit after this number of events.")
+@tz_option
 @server_options
 @output_option
 def command(
@@ -56,7 +58,7 @@ def _print(event: dict[str, Any], output: str) -> None:
 
 
 def _line(event: dict[str, Any]) -> str:
-    head = f"{show_moment(event['at'])}  {event['kind']:<7}  {event['awb'] or event['shipment'] or '':<16}"
+    head = f"{show_time(event['at'])}  {event['kind']:<7}  {event['awb'] or event['shipment'] or '':<16}"
     if event["kind"] == "update":
         wanted = ", ".join(event["pushes"]) or "no PushConfig gets it"
         return f"{head}  {event['status']:<20}  {event['account']} → {wanted}"

@@ -60,6 +60,11 @@ def show_time(milliseconds: int) -> str:
     return time_beside_utc(milliseconds, zone, time.time())
 
 
+def show_time_text(text: str | None) -> str:
+    """The same for a time of the admin API, RFC 3339; empty for None."""
+    return "" if text is None else show_time(int(datetime.fromisoformat(text).timestamp() * 1000))
+
+
 def time_beside_utc(milliseconds: int, zone: tzinfo, now: float) -> str:
     """The same, with the time of the reader as arguments. The local date is shown if it differs from UTC's."""
     at, current = datetime.fromtimestamp(milliseconds / 1000, UTC), datetime.fromtimestamp(now, UTC)

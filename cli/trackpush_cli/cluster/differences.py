@@ -1,6 +1,6 @@
 """What a folder of resources would change in a cluster: its files compared with the objects that the cluster has.
 
-Each spec is read into the model of its kind first, so that a default that one side leaves out is no difference.
+Each spec is read into the model of its kind first, so that a default that one side leaves out makes no difference.
 Secrets, values of headers, and the path and query of URLs are compared and never shown.
 """
 
