@@ -1,5 +1,6 @@
 """Two clients on one server: acme, whose people visit the portal, and zen, of which they must see nothing."""
 
+import contextlib
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -100,34 +101,49 @@ async def picky(arrival: Arrival) -> int | aiohttp.web.Response:
     return 200
 
 
+async def gone(arrival: Arrival) -> int:
+    del arrival
+    return 410
+
+
 async def broken(arrival: Arrival) -> aiohttp.web.Response:
     del arrival
     return aiohttp.web.Response(status=503, text="down")
 
 
 @pytest_asyncio.fixture
-async def clients(tmp_path: Path, storage: Storage, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Clients]:
-    monkeypatch.setattr(policy, "MAX_REJECTIONS", 2)
+async def clients(tmp_path: Path, storage: Storage) -> AsyncIterator[Clients]:
+    async with two_clients(tmp_path, storage) as made:
+        yield made
+
+
+@contextlib.asynccontextmanager
+async def two_clients(folder: Path, storage: Storage) -> AsyncIterator[Clients]:
+    """The server with both clients. Of acme's endpoints, one is picky, one fails, and one answers 410."""
     quick = Retry(schedule=(0.02,))
-    async with open_sink(picky) as acme, open_sink(picky) as zen, open_sink(broken) as down:
+    async with contextlib.AsyncExitStack() as stack:
+        stack.enter_context(pytest.MonkeyPatch.context()).setattr(policy, "MAX_REJECTIONS", 2)
+        acme, zen, down, closed = [
+            await stack.enter_async_context(open_sink(behaviour)) for behaviour in (picky, picky, broken, gone)
+        ]
+        own_header = (("X-Acme-Key", "pass-1"),)
         destinations = [
-            Destination(
-                name="acme/oms", url=acme.url, retry=quick, signing=(SECRET,), headers=(("X-Acme-Key", "pass-1"),)
-            ),
+            Destination(name="acme/oms", url=acme.url, retry=quick, signing=(SECRET,), headers=own_header),
             Destination(name="acme/warehouse", url=down.url),
+            Destination(name="acme/returns", url=closed.url),
             Destination(name="zen/shop", url=zen.url, retry=quick, headers=(("X-Zen-Key", "zen-secret"),)),
             Destination(name="zen/erp", url=down.url),
         ]
-        given = table(
-            account(
-                Aggregator.CLICKPOST, "acme-key", name="acme/clickpost", destinations=["acme/oms", "acme/warehouse"]
-            ),
-            account(Aggregator.CLICKPOST, "zen-key", name="zen/clickpost", destinations=["zen/shop", "zen/erp"]),
-            destinations=destinations,
-            storage=storage,
-        )
-        async with serving(tmp_path, given) as server, open_portal(server) as portal:
-            yield Clients(server, portal, acme, zen)
+        accounts = [
+            account(Aggregator.CLICKPOST, f"{client}-key", name=f"{client}/clickpost", destinations=names)
+            for client, names in (
+                ("acme", ["acme/oms", "acme/warehouse", "acme/returns"]),
+                ("zen", ["zen/shop", "zen/erp"]),
+            )
+        ]
+        given = table(*accounts, destinations=destinations, storage=storage)
+        server = await stack.enter_async_context(serving(folder, given))
+        yield Clients(server, await stack.enter_async_context(open_portal(server)), acme, zen)
 
 
 async def story(clients: Clients) -> Zen:

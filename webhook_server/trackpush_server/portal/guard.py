@@ -139,11 +139,13 @@ def presented(request: web.Request) -> str:
 
 def is_same_site(request: web.Request) -> bool:
     """Whether no header says that a page of another site sent the request."""
-    if request.headers.get("Sec-Fetch-Site") not in {None, "same-origin", "none"}:
+    site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
+    if site not in {None, "same-origin", "none"}:
         return False
-    origin = request.headers.get("Origin")
     if origin is None:
         return True
+    if origin == "null":  # forms of pages with the policy no-referrer send this, also those of the portal
+        return site is not None
     try:
         return urlsplit(origin).netloc.lower() == request.host.lower()
     except ValueError:  # an unclosed bracket
