@@ -30,8 +30,8 @@ _OPEN_BELOW: Final = "/portal/static/"
 _METHODS: Final = frozenset({"GET", "HEAD", "POST"})
 _SAFE: Final = frozenset({"GET", "HEAD"})
 _POLICY: Final = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self';"
-    " base-uri 'none'; frame-ancestors 'none'"
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self';"
+    " form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 _HEADERS: Final = {
     "Content-Security-Policy": _POLICY,
