@@ -151,7 +151,8 @@ class ClientScope:
         """
         sums = await self._desk.rollups.sums()
         own = [row for row in sums if row.subject in _OWN_SUBJECTS and self.owns(row.name)]
-        return rates(own, now=self._desk.wall(), limit=1)
+        found = rates(own, now=self._desk.wall(), limit=1)
+        return msgspec.structs.replace(found, total=msgspec.structs.replace(found.total, name=self.client))
 
     def charts(self, push_config: str) -> tuple[Chart, ...]:
         """The charts of one of the client's PushConfigs for the last hour.
