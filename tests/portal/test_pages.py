@@ -27,7 +27,8 @@ async def test_the_overview_says_what_is_wrong_and_how_each_endpoint_is(clients:
     async with clients.portal.visitor("acme", "view") as visitor:
         page = await until_found(
             lambda: visitor.get("/portal/"),
-            lambda found: "EndpointGone" in found.text and "EndpointFailing" in found.text,
+            lambda found: all(word in found.text for word in ("EndpointGone", "EndpointFailing", "PushesDied")),
+            seconds=90,  # the sums of rates are read at most every ten seconds, more rarely on a busy machine
         )
         shown = main(page)
         for words in (
