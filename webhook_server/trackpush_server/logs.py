@@ -18,7 +18,8 @@ Events (the field ``event``): ``waiting_for_settings`` · ``listening`` · ``dra
 ``endpoint_state_changed`` · ``token_renewal_failed`` · ``admin_token_refused`` · ``login`` · ``login_refused`` ·
 ``traces_not_exported`` · ``namespace_replaced`` · ``namespace_took_over`` · ``library_warning`` · ``task_failed`` ·
 ``definition_unusable`` · ``spool_waits`` · ``spool_rejected`` · ``account_silent`` · ``account_sends_again`` ·
-``silence_watch_failed`` · ``body_refused``.
+``silence_watch_failed`` · ``body_refused`` · ``notification_sent`` · ``notification_failed`` ·
+``notification_given_up`` · ``notification_not_sent`` · ``announcer_failed``.
 ``held_back`` is the number of similar lines that were suppressed before this one.
 """
 

@@ -8,6 +8,9 @@ from collections.abc import AsyncIterator, Callable
 from trackpush_api.routing import RoutingTable
 from trackpush_runtime.errors import UnusableDataError
 from trackpush_server.admin.desk import AdminServices
+from trackpush_server.announcing.announcer import Announcer
+from trackpush_server.announcing.looking import ServerFacts
+from trackpush_server.announcing.sending import MessageSender
 from trackpush_server.journal.model import JournalUnavailableError
 from trackpush_server.journal.ports import Journal, PushQueue, UpdateLog
 from trackpush_server.journal.sealing import Sealer
@@ -17,6 +20,7 @@ from trackpush_server.operations.operations import Operations
 from trackpush_server.operations.portal_links import PortalLinks
 from trackpush_server.operations.sample_push import SamplePushes
 from trackpush_server.options import ServeOptions
+from trackpush_server.outbound.port import Transport
 from trackpush_server.pusher.dispatcher import Dispatcher
 from trackpush_server.receiver.reception import Reception
 from trackpush_server.receiving.port import InProcess, Receiving
@@ -138,6 +142,29 @@ def make_receiving(
     )
 
 
+def make_announcer(
+    journal: Journal,
+    transport: Transport,
+    *,
+    ownership: Ownership,
+    dispatcher: Dispatcher,
+    silence: SilenceWatch,
+    telemetry: Telemetry,
+    wall: Callable[[], float],
+    console: str | None,
+) -> Announcer:
+    """Create the announcer of ``spec.notifications``; ``console``: the console's URL in browsers, if known."""
+    return Announcer(
+        journal.announcements,
+        MessageSender(journal.announcements, transport, telemetry.announcements, wall=wall),
+        ServerFacts(dispatcher.health, silence.of),
+        ownership,
+        telemetry.announcements,
+        wall=wall,
+        console=console,
+    )
+
+
 def admin_services(
     *,
     journal: Journal,
@@ -149,6 +176,7 @@ def admin_services(
     silence: SilenceWatch,
     portal_links: PortalLinks,
     portal_url: Callable[[], str | None],
+    announcer: Announcer,
 ) -> AdminServices:
     """The services that the admin API and the console use."""
     return AdminServices(
@@ -180,4 +208,5 @@ def admin_services(
         activity=silence.read,
         portal_links=portal_links,
         portal_url=portal_url,
+        unreachable=announcer.unreachable,
     )

@@ -89,9 +89,20 @@ class Server:
         )
         self._silence = SilenceWatch(self._journal.last_updates, wall=self._store.wall)
         self._telemetry.registry.register(AccountTelemetry(self._silence.all))
+        self._announcer = parts.make_announcer(
+            self._journal,
+            self._transport,
+            ownership=self._ownership,
+            dispatcher=self._dispatcher,
+            silence=self._silence,
+            telemetry=self._telemetry,
+            wall=self._store.wall,
+            console=options.console.url,
+        )
         self._tables = TableSwaps(
             store=self._store,
             silence=self._silence,
+            announcer=self._announcer,
             sealer=sealer,
             dispatcher=self._dispatcher,
             receiving=self._receiving,
@@ -127,6 +138,7 @@ class Server:
             tables=self._tables,
             status=self._status,
             silence=self._silence,
+            announcer=self._announcer,
             portal_links=portal_links,
             portal_url=self._portal.url,
         )
@@ -191,6 +203,7 @@ class Server:
             self._dispatcher.running(options.drain_grace),
             self._operations.running(),
             self._silence.running(),
+            self._announcer.running(),
             self._telemetry.sampler.running(),
             self._tables.running(),
             parts.reading_spool(self._spooled),

@@ -11,6 +11,8 @@ from collections.abc import AsyncIterator, Callable, Mapping
 import msgspec
 
 from trackpush_api.routing import RoutingTable, Tenant
+from trackpush_server.announcing.announcer import Announcer
+from trackpush_server.announcing.scope import scope_of
 from trackpush_server.config.source import Loaded
 from trackpush_server.config.watch import Swap
 from trackpush_server.journal.model import JournalUnavailableError, LostCommits
@@ -40,6 +42,7 @@ class TableSwaps:
         retainer: Retainer,
         telemetry: Telemetry,
         silence: SilenceWatch,
+        announcer: Announcer,
         refresh: Callable[[], None],
     ) -> None:
         """``refresh`` starts another preparation and swap of the current table."""
@@ -51,6 +54,7 @@ class TableSwaps:
         self._retainer = retainer
         self._telemetry = telemetry
         self._silence = silence
+        self._announcer = announcer
         self._refresh = refresh
         self._tenancy = Tenancy(store.journal.tenants)
         self._timer: asyncio.TimerHandle | None = None
@@ -102,6 +106,7 @@ class TableSwaps:
         take = self._receiving.prepare(loaded)
         change = self._dispatcher.change_to(table)
         accounts = self._silence.prepare(table.accounts)
+        scope = scope_of(table)
 
         async def swap() -> None:
             self._store.use(table.server)
@@ -115,6 +120,7 @@ class TableSwaps:
             self._telemetry.retain(table.destination_by_name)
             self._telemetry.ingest.refusals.retain(account.name for account in table.accounts)
             self._silence.take(accounts, complete=has_all_clients and loaded.complete)
+            self._announcer.take(scope)
 
         return swap
 

@@ -10,6 +10,7 @@ from trackpush_api.routing import RoutingTable
 from trackpush_server.admin.health import Readiness
 from trackpush_server.admin.identity import Identity
 from trackpush_server.admin.undelivered import Undelivered
+from trackpush_server.announcing.observer import UnreachableTarget
 from trackpush_server.config.watch import Report
 from trackpush_server.journal.model import NewAudit
 from trackpush_server.journal.ports import AuditLog, PortalChangeStore
@@ -73,6 +74,8 @@ class AdminServices:
     unknown_keys: Callable[[], UnknownKeyCounts]
     readiness: Callable[[], Awaitable[Readiness]]
     undelivered: Callable[[], Undelivered]
+    unreachable: Callable[[], tuple[UnreachableTarget, ...]]
+    """Returns the targets of notifications that did not accept the last message."""
     activity: Callable[[], Awaitable[tuple[AccountActivity, ...]]]
     """Returns when each account's aggregator last sent an update, and which accounts are silent."""
     portal_links: PortalLinks

@@ -19,6 +19,7 @@ from trackpush_server.admin.clients import Waiting
 from trackpush_server.admin.finding import QueueStatus, ServerFindings, StatusFinding
 from trackpush_server.admin.health import Readiness
 from trackpush_server.admin.undelivered import Failing, RefusedAccount, Undelivered
+from trackpush_server.announcing.observer import UnreachableTarget
 from trackpush_server.config.watch import Report
 from trackpush_server.journal.inbox import InboxCount
 from trackpush_server.journal.search import MOST_COUNTED
@@ -46,6 +47,7 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True):
     waiting: tuple[Waiting, ...] = ()
     inbox: tuple[InboxCount, ...] = ()
     activity: tuple[AccountActivity, ...] = ()
+    unreachable: tuple[UnreachableTarget, ...] = ()
     died: Mapping[str, int] = {}
     """Number of pushes that died within the last day, by PushConfig."""
     unread: str | None = None
@@ -80,6 +82,7 @@ def _all(seen: Observed, server: str) -> Iterator[StatusFinding]:
     refused = [account for account in seen.undelivered.refused_accounts if account.in_a_row >= _REFUSALS]
     yield from map(_refused, refused)
     yield from _silent(seen.activity, {account.name for account in refused})
+    yield from map(_unreachable, seen.unreachable)
     yield from _configuration(server, seen.report)
     yield from (_died(entry, seen.died[entry.push_config]) for entry in seen.waiting if _is_new(entry, seen.died))
     yield from (_unrecognised(count) for count in seen.inbox)
@@ -126,6 +129,20 @@ def _refused(account: RefusedAccount) -> StatusFinding:
         condition="Receiving",
         reason="SenderRefused",
         message=f"the last {account.in_a_row} requests of its sender were not answered with 2xx",
+    )
+
+
+def _unreachable(target: UnreachableTarget) -> StatusFinding:
+    kind, namespace, resource, entry = target.name.split("/")
+    attempts = "1 attempt" if target.tries == 1 else f"{target.tries} attempts"
+    return StatusFinding(
+        kind=kind,
+        name=f"{namespace}/{resource}",
+        condition="Notifying",
+        reason="NotificationFailing",
+        since=rfc3339(target.since),
+        message=f"notification {entry} accepted none of {attempts} to send it a message, the last one failed with:"
+        f" {target.error}; messages are kept for 24 hours",
     )
 
 

@@ -11,6 +11,7 @@ from typing import Literal
 import msgspec
 
 from trackpush_server.pusher.observer import Trouble
+from trackpush_server.pusher.trouble import describe
 
 
 class Failing(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,35 +55,5 @@ def _failing(trouble: Trouble) -> Failing:
         name=trouble.push_config,
         reason="EndpointGone" if trouble.gone else "EndpointFailing",
         since=int(trouble.since),
-        message=_message(trouble),
-    )
-
-
-def _message(trouble: Trouble) -> str:
-    if trouble.gone:
-        return _gone(trouble)
-    if trouble.is_hopeless:
-        return _hopeless(trouble)
-    return _open(trouble) if trouble.is_open else _closed(trouble)
-
-
-def _gone(trouble: Trouble) -> str:
-    return f"The endpoint answered {trouble.cause}: it is permanently gone. Pushes wait until the PushConfig changes."
-
-
-def _hopeless(trouble: Trouble) -> str:
-    return f"Every attempt fails with: {trouble.cause}. No retry can help until the configuration changes."
-
-
-def _closed(trouble: Trouble) -> str:
-    return (
-        f"Nothing was delivered since then; the last attempt failed with: {trouble.cause}."
-        " Trackpush continues to retry."
-    )
-
-
-def _open(trouble: Trouble) -> str:
-    return (
-        f"The last {trouble.failures} attempts failed, the latest with: {trouble.cause}. Pushes wait."
-        " Trackpush sends one of them about once a minute as a probe, and sends the others when a probe is delivered."
+        message=describe(trouble),
     )

@@ -22,7 +22,7 @@ from trackpush_server.pusher.endpoint import Endpoint
 from trackpush_server.pusher.hub import Hub
 from trackpush_server.pusher.lanes import Lane
 from trackpush_server.pusher.live import LivePush
-from trackpush_server.pusher.observer import ChannelSnapshot, Trouble
+from trackpush_server.pusher.observer import ChannelSnapshot, EndpointHealth, Trouble
 from trackpush_server.pusher.outcomes import OutcomeRecorder
 from trackpush_server.pusher.prober import Prober
 from trackpush_server.pusher.starter import Starter
@@ -265,6 +265,10 @@ class Channel:
     def trouble(self) -> Trouble | None:
         """The problem of the endpoint; None while it is healthy, or while sending is stopped on purpose."""
         return report.trouble(self.name, self._status, self.endpoint, self._hub.wall())
+
+    def health(self) -> EndpointHealth | None:
+        """The health of the endpoint; None while nothing is sent to it on purpose."""
+        return report.health(self.name, self._status, self.endpoint, self._hub.wall())
 
     async def close(self) -> None:
         """Stop timers and reads, close the connections, and cancel the attempts in flight."""

@@ -21,7 +21,7 @@ from trackpush_server.pusher.channel import Channel
 from trackpush_server.pusher.handover import HandOvers
 from trackpush_server.pusher.hub import Hub
 from trackpush_server.pusher.live import LivePush
-from trackpush_server.pusher.observer import ChannelSnapshot, PushObserver, Trouble
+from trackpush_server.pusher.observer import ChannelSnapshot, EndpointHealth, PushObserver, Trouble
 from trackpush_server.pusher.state import State
 from trackpush_server.pusher.table_diff import TableDiff, diff
 from trackpush_server.pusher.trial import CannotTryError
@@ -242,6 +242,11 @@ class Dispatcher:
         """The failing PushConfigs, by name."""
         found = [trouble for channel in self._channels.values() if (trouble := channel.trouble()) is not None]
         return tuple(sorted(found, key=lambda trouble: trouble.push_config))
+
+    def health(self, push_config: str) -> EndpointHealth | None:
+        """The health of an endpoint; None if this server sends nothing to it."""
+        channel = self._channels.get(push_config)
+        return None if channel is None else channel.health()
 
     @contextlib.asynccontextmanager
     async def running(self, grace: float) -> AsyncIterator[None]:

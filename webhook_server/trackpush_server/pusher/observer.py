@@ -64,6 +64,14 @@ class Trouble(msgspec.Struct, frozen=True, kw_only=True):
     """Number of failures in a row."""
 
 
+class EndpointHealth(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether an endpoint works, for an observer that remembers how it was before."""
+
+    trouble: Trouble | None = None
+    delivered_at: float | None = None
+    """If no attempt failed since the last delivery: its time, in seconds since the epoch. None: not known yet."""
+
+
 class ChannelSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """The state of one channel for /metrics and the console. Times are seconds since the epoch."""
 

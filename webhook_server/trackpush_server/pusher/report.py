@@ -5,9 +5,11 @@ from typing import NamedTuple
 from trackpush_server.pusher.endpoint import Endpoint
 from trackpush_server.pusher.lanes import Lane, Lanes, LaneState, PendingPush
 from trackpush_server.pusher.live import LivePush, Place
-from trackpush_server.pusher.observer import ChannelSnapshot, Trouble
+from trackpush_server.pusher.observer import ChannelSnapshot, EndpointHealth, Trouble
 from trackpush_server.pusher.state import ChannelStatus, State
 from trackpush_server.pusher.window import Window
+
+_STOPPED = frozenset({State.SUSPENDED, State.UNCONFIGURED, State.ELSEWHERE})
 
 
 def snapshot(
@@ -55,6 +57,15 @@ def trouble(name: str, status: ChannelStatus, endpoint: Endpoint, wall: float) -
         cause=endpoint.cause,
         failures=endpoint.breaker.failures,
     )
+
+
+def health(name: str, status: ChannelStatus, endpoint: Endpoint, wall: float) -> EndpointHealth | None:
+    """The health of the endpoint; None while nothing is sent to it on purpose."""
+    if status.state in _STOPPED:
+        return None
+    found = trouble(name, status, endpoint, wall)
+    works = found is None and status.state is State.CLOSED and endpoint.failing_since is None
+    return EndpointHealth(trouble=found, delivered_at=endpoint.breaker.last_success if works else None)
 
 
 def live_push(

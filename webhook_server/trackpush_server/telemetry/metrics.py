@@ -22,6 +22,7 @@ from trackpush_api.routing import RoutingTable
 from trackpush_server.journal.ports import Journal
 from trackpush_server.journal.sqlite.connection import library_version
 from trackpush_server.pusher.observer import ChannelSnapshot
+from trackpush_server.telemetry.announcements import AnnouncementTelemetry
 from trackpush_server.telemetry.ingest import IngestTelemetry
 from trackpush_server.telemetry.labels import BoundedLabels
 from trackpush_server.telemetry.leases import LeaseTelemetry
@@ -70,6 +71,7 @@ class Telemetry:
         self.journal = JournalTelemetry(self.registry, journal)
         self.routing = RoutingTelemetry(self.registry)
         self.leases = LeaseTelemetry(self.registry)
+        self.announcements = AnnouncementTelemetry(self.registry)
         self.windows = Windows()
         self.tail = Tail()
         self.sampler = Sampler(journal.search, self.windows)

@@ -52,6 +52,7 @@ async def findings(desk: AdminServices) -> ServerFindings:
         readiness=await desk.readiness(),
         report=desk.report(),
         undelivered=desk.undelivered(),
+        unreachable=desk.unreachable(),
         unknown=desk.unknown_codes(),
         activity=await desk.activity(),
         unknown_keys=desk.unknown_keys(),
