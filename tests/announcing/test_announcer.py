@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from announcing.rig import START, Clock, Told, announcing, counts, is_signed, started, table, target
+from announcing.rig import START, Clock, Rig, Told, announcing, counts, is_signed, started, table, target
 from journal.stores import Store, outcome, postgres_store, sqlite_store, update
 from journal.test_inbox import unrecognised
 from support.deadline import until
@@ -31,6 +31,11 @@ def files(tmp_path: Path) -> Store:
 
 async def arrived(sink: Sink, number: int) -> None:
     await until(lambda: len(sink.arrivals) >= number, seconds=30, what=lambda: f"{len(sink.arrivals)} messages arrived")
+
+
+async def settled(rig: Rig, number: int) -> None:
+    """Wait until the outcomes of so many attempts are known: before, the clock may not change."""
+    await until(lambda: len(rig.counted.results) >= number, seconds=30, what="outcomes of attempts")
 
 
 async def test_each_change_arrives_once_signed_and_a_restart_repeats_none(store: Store) -> None:
@@ -154,8 +159,10 @@ async def test_a_target_that_is_down_gets_one_message_again_and_again_and_then_a
         await arrived(sink, 1)
         told.fails("acme/oms-1", "acme/oms-2")
         for number in range(2, 5):
+            await settled(rig, number - 1)
             clock.now += 900
             await arrived(sink, number)
+        await settled(rig, 4)
         assert {arrival.webhook_id for arrival in sink.arrivals} == {sink.arrivals[0].webhook_id}
         (found,) = rig.announcer.unreachable()
         assert (found.name, found.error) == ("WebhookServer/trackpush/main/slack", "HTTP 503")

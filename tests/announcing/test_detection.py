@@ -12,7 +12,7 @@ from trackpush_api.routing import (
     Tenant,
 )
 from trackpush_api.vocabulary import ANNOUNCEMENT_KINDS, AnnouncementKind
-from trackpush_server.announcing.conditions import UNKNOWN, Condition, of_account, of_endpoint
+from trackpush_server.announcing.conditions import UNKNOWN, SubjectCondition, of_account, of_endpoint
 from trackpush_server.announcing.detection import COUNTS_EVERY, Change, compare
 from trackpush_server.announcing.scope import WatchedSubject, scope_of
 from trackpush_server.journal.announcements import Announced, SubjectTotal
@@ -21,14 +21,14 @@ from trackpush_server.silence.activity import AccountActivity, ActivityState
 
 NOW = 1_760_000_000_000
 OMS = WatchedSubject(subject="PushConfig", name="acme/oms", tenant="u-1", targets=("t",))
-FAILING = Condition(problem="EndpointFailing", since=NOW - 60_000, reason="EndpointFailing", message="It fails.")
+FAILING = SubjectCondition(problem="EndpointFailing", since=NOW - 60_000, reason="EndpointFailing", message="It fails.")
 GONE = msgspec.structs.replace(FAILING, problem="EndpointGone", reason="EndpointGone")
-WELL = Condition(well_at=NOW)
+WELL = SubjectCondition(well_at=NOW)
 
 
 def found(
     row: Announced | None,
-    condition: Condition = UNKNOWN,
+    condition: SubjectCondition = UNKNOWN,
     *,
     total: int | None = None,
     watched: WatchedSubject = OMS,
@@ -45,7 +45,7 @@ def kinds(change: Change | None) -> list[str]:
     return [] if change is None else [event.kind for event in change.events]
 
 
-def told(condition: Condition, **fields: object) -> Announced:
+def told(condition: SubjectCondition, **fields: object) -> Announced:
     """What is stored after this condition was announced."""
     change = found(None, condition)
     assert change is not None
@@ -71,8 +71,8 @@ def test_an_endpoint_that_is_gone_and_one_that_fails_are_different_problems() ->
 def test_a_recovery_is_announced_only_if_the_failure_was_and_after_a_delivery() -> None:
     assert found(None, WELL) is None
     assert found(told(FAILING), UNKNOWN) is None
-    assert found(told(FAILING), Condition()) is None
-    before_the_failure = Condition(well_at=FAILING.since - 1)
+    assert found(told(FAILING), SubjectCondition()) is None
+    before_the_failure = SubjectCondition(well_at=FAILING.since - 1)
     assert found(told(FAILING), before_the_failure) is None
 
 

@@ -22,10 +22,10 @@ from trackpush_server.announcing import storm
 from trackpush_server.announcing.attempt import is_due
 from trackpush_server.announcing.detection import Change, baseline_of
 from trackpush_server.announcing.known import Known
-from trackpush_server.announcing.looking import Facts, find_changes, in_slices
+from trackpush_server.announcing.looking import SubjectFacts, find_changes, in_slices
 from trackpush_server.announcing.messages import Announcement, render
 from trackpush_server.announcing.observer import AnnouncementObserver, UnreachableTarget
-from trackpush_server.announcing.scope import Scope
+from trackpush_server.announcing.scope import AnnouncementScope
 from trackpush_server.announcing.sending import MessageSender, with_message
 from trackpush_server.journal.announcements import SubjectTotal, TargetState
 from trackpush_server.journal.model import JournalUnavailableError
@@ -56,7 +56,7 @@ class Announcer(Background):
         self,
         store: AnnouncementStore,
         sender: MessageSender,
-        facts: Facts,
+        facts: SubjectFacts,
         ownership: Ownership,
         observer: AnnouncementObserver,
         *,
@@ -73,7 +73,7 @@ class Announcer(Background):
         self._wall = wall
         self._pace = pace or Pace()
         self._console = console
-        self._scope: Scope | None = None
+        self._scope: AnnouncementScope | None = None
         self._changed = asyncio.Event()
         self._known: Known | None = None
         self._read_at = 0
@@ -82,7 +82,7 @@ class Announcer(Background):
         self._seen: tuple[frozenset[str], int] = (frozenset(), 0)
         """The targets that were last reported to the journal, and when."""
 
-    def take(self, scope: Scope | None) -> None:
+    def take(self, scope: AnnouncementScope | None) -> None:
         """Announce to the targets of this scope from now on; None: nobody wants announcements."""
         self._scope = scope
         self._changed.set()
@@ -118,7 +118,7 @@ class Announcer(Background):
                 async with asyncio.timeout(pause):
                     await self._changed.wait()
 
-    async def _guarded_round(self, scope: Scope) -> float:
+    async def _guarded_round(self, scope: AnnouncementScope) -> float:
         """One round; returns the seconds until the next one."""
         try:
             await self._round(scope)
@@ -131,7 +131,7 @@ class Announcer(Background):
             return _AFTER_FAULT
         return self._pace.every
 
-    async def _round(self, scope: Scope) -> None:
+    async def _round(self, scope: AnnouncementScope) -> None:
         now = self._now()
         totals = {(total.subject, total.name): total for total in await self._store.totals()}
         mine = await self._responsible_for(scope)
@@ -146,7 +146,7 @@ class Announcer(Background):
         await self._messages(mine, known)
         self._observer.waits(sum(state.message_id is not None for state in known.targets.values()))
 
-    async def _responsible_for(self, scope: Scope) -> Scope:
+    async def _responsible_for(self, scope: AnnouncementScope) -> AnnouncementScope:
         """The part of the scope for which this process is responsible: subjects, and targets to send to."""
         if self._ownership.alone:
             return scope
@@ -159,7 +159,7 @@ class Announcer(Background):
         self._held = held
         return msgspec.structs.replace(scope, subjects=subjects)
 
-    async def _adopt(self, scope: Scope, totals: Sequence[SubjectTotal], now: int) -> None:
+    async def _adopt(self, scope: AnnouncementScope, totals: Sequence[SubjectTotal], now: int) -> None:
         """Report the targets to the journal if they are new, or an hour has passed."""
         names, (seen, at) = frozenset(scope.targets), self._seen
         if names == seen and 0 <= now - at < _SEEN_EVERY:
@@ -170,7 +170,7 @@ class Announcer(Background):
         self._seen = (names, now)
         self._known = None
 
-    async def _read(self, scope: Scope, now: int) -> Known:
+    async def _read(self, scope: AnnouncementScope, now: int) -> Known:
         is_old = not self._ownership.alone and not 0 <= now - self._read_at < _READ_AGAIN
         if self._known is None or is_old:
             self._known, self._read_at = await asyncio.to_thread(Known, await self._store.read()), now
@@ -187,7 +187,7 @@ class Announcer(Background):
         known.recorded(rows, (target for target, _ in events))
         return True
 
-    async def _messages(self, scope: Scope, known: Known) -> None:
+    async def _messages(self, scope: AnnouncementScope, known: Known) -> None:
         """Make messages of collected events, and send what is due, first attempts first."""
         due = []
         async for name in in_slices(scope.targets):
@@ -201,7 +201,7 @@ class Announcer(Background):
         for state in sorted(due, key=lambda state: (state.tries, state.due_at)):
             self._send(scope, state)
 
-    async def _next(self, scope: Scope, known: Known, state: TargetState) -> TargetState:
+    async def _next(self, scope: AnnouncementScope, known: Known, state: TargetState) -> TargetState:
         """Make the next message of a target if events were collected and no window is open."""
         now, name = self._now(), state.target
         if storm.is_collecting(state, now) or (name not in known.collecting and not state.width):
@@ -231,7 +231,7 @@ class Announcer(Background):
         known.targets[after.target] = after
         return after
 
-    def _send(self, scope: Scope, state: TargetState) -> None:
+    def _send(self, scope: AnnouncementScope, state: TargetState) -> None:
         def done(after: TargetState | None) -> None:
             if after is None or self._known is None:
                 self._known = None

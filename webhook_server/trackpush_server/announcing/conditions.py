@@ -10,7 +10,7 @@ from trackpush_server.pusher.trouble import describe
 from trackpush_server.silence.activity import AccountActivity
 
 
-class Condition(msgspec.Struct, frozen=True, kw_only=True):
+class SubjectCondition(msgspec.Struct, frozen=True, kw_only=True):
     """The condition of a subject now: a problem, or known to be well, or neither."""
 
     problem: AnnouncementKind | None = None
@@ -22,28 +22,28 @@ class Condition(msgspec.Struct, frozen=True, kw_only=True):
     """A time at which the subject was well, with no problem since. None: not known, for example after a restart."""
 
 
-UNKNOWN = Condition()
+UNKNOWN = SubjectCondition()
 
 
-def of_endpoint(health: EndpointHealth | None) -> Condition:
+def of_endpoint(health: EndpointHealth | None) -> SubjectCondition:
     """The condition of an endpoint. It is well only after a delivery; before the first attempt, nothing is known."""
     if health is None:
         return UNKNOWN
     trouble = health.trouble
     if trouble is None:
-        return Condition(well_at=None if health.delivered_at is None else int(health.delivered_at * 1000))
+        return SubjectCondition(well_at=None if health.delivered_at is None else int(health.delivered_at * 1000))
     kind: AnnouncementKind = "EndpointGone" if trouble.gone else "EndpointFailing"
-    return Condition(problem=kind, since=int(trouble.since * 1000), reason=kind, message=describe(trouble))
+    return SubjectCondition(problem=kind, since=int(trouble.since * 1000), reason=kind, message=describe(trouble))
 
 
-def of_account(activity: AccountActivity | None, now: int) -> Condition:
+def of_account(activity: AccountActivity | None, now: int) -> SubjectCondition:
     """The condition of an account."""
     if activity is None or activity.state == "unknown":
         return UNKNOWN
     if activity.state != "silent":
-        return Condition(well_at=now)
+        return SubjectCondition(well_at=now)
     last = "It never sent an update" if activity.last_update is None else "It sends no updates any more"
-    return Condition(
+    return SubjectCondition(
         problem="AccountSilent",
         since=activity.silent_since or now,
         reason="Silent",

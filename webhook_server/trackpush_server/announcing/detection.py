@@ -11,9 +11,9 @@ from typing import Final, NamedTuple
 import msgspec
 
 from trackpush_api.vocabulary import AnnouncementKind
-from trackpush_server.announcing.conditions import Condition, counted_event, recovered
+from trackpush_server.announcing.conditions import SubjectCondition, counted_event, recovered
 from trackpush_server.announcing.events import AnnouncedEvent
-from trackpush_server.announcing.scope import Scope, WatchedSubject
+from trackpush_server.announcing.scope import AnnouncementScope, WatchedSubject
 from trackpush_server.journal.announcements import Announced, SubjectTotal
 
 COUNTS_EVERY: Final = 3_600_000
@@ -33,7 +33,7 @@ def compare(
     target: str,
     row: Announced | None,
     *,
-    condition: Condition,
+    condition: SubjectCondition,
     total: SubjectTotal | None,
     chosen: AbstractSet[AnnouncementKind],
     now: int,
@@ -52,7 +52,7 @@ def compare(
     return Change(msgspec.structs.replace(after, version=before.version + 1, changed_at=now), events)
 
 
-def baseline_of(scope: Scope, totals: Iterable[SubjectTotal], now: int) -> list[Announced]:
+def baseline_of(scope: AnnouncementScope, totals: Iterable[SubjectTotal], now: int) -> list[Announced]:
     """The rows of new targets: what was counted before they were configured is not announced."""
     counted = {(total.subject, total.name): total.total for total in totals}
     return [
@@ -81,7 +81,7 @@ def _known(watched: WatchedSubject, target: str, row: Announced | None) -> Annou
 
 
 def _problem(
-    watched: WatchedSubject, before: Announced, condition: Condition
+    watched: WatchedSubject, before: Announced, condition: SubjectCondition
 ) -> tuple[Announced, tuple[AnnouncedEvent, ...]]:
     if condition.problem is not None:
         if condition.problem == before.kind:

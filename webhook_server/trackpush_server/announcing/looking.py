@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from typing import Final, Protocol, TypeVar
 
-from trackpush_server.announcing.conditions import UNKNOWN, Condition, of_account, of_endpoint
+from trackpush_server.announcing.conditions import UNKNOWN, SubjectCondition, of_account, of_endpoint
 from trackpush_server.announcing.detection import Change, compare
 from trackpush_server.announcing.events import EventSubject
 from trackpush_server.announcing.known import Known
-from trackpush_server.announcing.scope import Scope, WatchedSubject
+from trackpush_server.announcing.scope import AnnouncementScope, WatchedSubject
 from trackpush_server.journal.announcements import SubjectTotal
 from trackpush_server.pusher.observer import EndpointHealth
 from trackpush_server.silence.activity import AccountActivity
@@ -18,7 +18,7 @@ _T = TypeVar("_T")
 Totals = Mapping[tuple[EventSubject, str], SubjectTotal]
 
 
-class Facts(Protocol):
+class SubjectFacts(Protocol):
     """What the server knows now. Called on the event loop; each call takes microseconds."""
 
     def endpoint(self, push_config: str) -> EndpointHealth | None:
@@ -51,7 +51,9 @@ async def in_slices(items: Iterable[_T]) -> AsyncIterator[_T]:
         yield item
 
 
-async def find_changes(scope: Scope, facts: Facts, known: Known, totals: Totals, now: int) -> list[Change]:
+async def find_changes(
+    scope: AnnouncementScope, facts: SubjectFacts, known: Known, totals: Totals, now: int
+) -> list[Change]:
     """The changes to announce, of the subjects of ``scope``."""
     found: list[Change] = []
     async for watched in in_slices(scope.subjects):
@@ -74,7 +76,7 @@ async def find_changes(scope: Scope, facts: Facts, known: Known, totals: Totals,
     return found
 
 
-def _condition(watched: WatchedSubject, facts: Facts, now: int) -> Condition:
+def _condition(watched: WatchedSubject, facts: SubjectFacts, now: int) -> SubjectCondition:
     if watched.subject == "PushConfig":
         return of_endpoint(facts.endpoint(watched.name))
     activity = facts.account(watched.name)

@@ -16,7 +16,7 @@ class WatchedSubject(msgspec.Struct, frozen=True, kw_only=True):
     targets: tuple[str, ...]
 
 
-class Scope(msgspec.Struct, frozen=True, kw_only=True):
+class AnnouncementScope(msgspec.Struct, frozen=True, kw_only=True):
     """The targets of one routing table and what they are about."""
 
     server: str
@@ -26,7 +26,7 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
     subjects: tuple[WatchedSubject, ...]
 
 
-def scope_of(table: RoutingTable) -> Scope | None:
+def scope_of(table: RoutingTable) -> AnnouncementScope | None:
     """The scope of a table; None if it has no target.
 
     The targets of the WebhookServer get the events of all PushConfigs and accounts. Those of a PushConfig get its own
@@ -61,7 +61,7 @@ def scope_of(table: RoutingTable) -> Scope | None:
         )
         for account in table.accounts
     ]
-    return Scope(
+    return AnnouncementScope(
         server=table.server.name,
         egress=table.server.egress,
         targets=targets,
