@@ -11,8 +11,8 @@ class AnnouncementTelemetry:
     def __init__(self, registry: CollectorRegistry) -> None:
         self._attempts = Counter(
             "trackpush_notification_attempts",
-            "Attempts to send a message about endpoints and accounts to people: sent, failed, or given_up (failed for the last"
-            " time).",
+            "Attempts to send a message about endpoints and accounts to people: sent, failed, or given_up (failed"
+            " for the last time).",
             ["result"],
             registry=registry,
         )
@@ -20,8 +20,8 @@ class AnnouncementTelemetry:
             self._attempts.labels(result)
         self._pending = Gauge(
             "trackpush_notifications_pending",
-            "Messages about endpoints and accounts to people that are not sent yet; with several replicas each reports the"
-            " same value.",
+            "Messages about endpoints and accounts to people that are not sent yet; with several replicas each reports"
+            " the same value.",
             registry=registry,
         )
 
