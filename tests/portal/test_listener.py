@@ -230,10 +230,25 @@ async def test_a_link_has_a_rate_and_its_visitors_are_asked_to_wait(
     async with portal(tmp_path) as visited:
         _, token = await visited.link()
         _, other = await visited.link()
-        answers = [await visited.ask(token=token) for _ in range(70)]
-        assert [answer.status for answer in answers] == [200] * 60 + [429] * 10
+        answers = [await visited.ask(token=token) for _ in range(130)]
+        assert [answer.status for answer in answers] == [200] * 120 + [429] * 10
         assert answers[-1].headers["Retry-After"] == "1"
         assert (await visited.ask(token=other)).status == 200
+
+
+async def test_strangers_are_asked_to_wait_and_visitors_of_the_same_address_are_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trackpush_server.portal.app.PortalRates", lambda: PortalRates(clock=lambda: 0.0))
+    async with portal(tmp_path) as visited:
+        _, token = await visited.link()
+        assert (await visited.ask(token=token)).status == 200
+        forged = [await visited.ask(token=token[:-4] + "AAAA") for _ in range(399)]
+        assert {answer.status for answer in forged} == {401}
+        await visited.ask("/portal/enter")
+        assert (await visited.ask("/portal/enter")).status == 429
+        assert (await visited.ask(token="tpl_forged")).status == 429
+        assert (await visited.ask(token=token)).status == 200
 
 
 async def test_huge_heads_bodies_and_forms_are_refused(tmp_path: Path) -> None:

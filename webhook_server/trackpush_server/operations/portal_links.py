@@ -109,6 +109,11 @@ class PortalLinks:
         await self._store.add(link)
         return link, portal_tokens.sign(key, link)
 
+    def signed_id(self, token: str) -> str | None:
+        """The id of the link of a signed token, which may be expired or revoked; None without a valid signature."""
+        content = None if self._key is None else portal_tokens.read(self._key, token)
+        return None if content is None else content.link_id
+
     async def check(self, token: str) -> AdmittedLink:
         """The link of a token.
 

@@ -51,15 +51,13 @@ class PortalRates:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._by_address = Allowance(rate=100, burst=400)
-        """Behind an Ingress, all visitors share its address."""
-        self._by_link = Allowance(rate=10, burst=60)
+        """Of requests without a link. Behind an Ingress, everybody shares its address, so it limits no visitor."""
+        self._by_link = Allowance(rate=20, burst=120)
 
-    def of_address(self, request: web.Request) -> float:
-        """Seconds until this address may send the request; 0: now."""
-        return self._by_address.take(request.remote or "", self._clock())
-
-    def of_link(self, link_id: str) -> float:
-        """Seconds until this link's visitors may send the request; 0: now."""
+    def wait(self, request: web.Request, link_id: str | None) -> float:
+        """Seconds until the request may be sent; 0: now. ``link_id``: of a signed token; None without one."""
+        if link_id is None:
+            return self._by_address.take(request.remote or "", self._clock())
         return self._by_link.take(link_id, self._clock())
 
 
@@ -79,20 +77,18 @@ def guard(
     async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
         if not is_accepted(request.host, configured=host(), peer=request.remote):
             return notices.other_host(request)
-        if wait := rates.of_address(request):
+        if wait := rates.wait(request, links.signed_id(presented(request))):
             return notices.too_many(request, math.ceil(wait))
         if request.method not in _METHODS:
             return notices.no_method(request)
         is_open = request.path in _OPEN or request.path.startswith(_OPEN_BELOW)
-        refused = None if is_open else await _admit(request, links, rates, notices)
+        refused = None if is_open else await _admit(request, links, notices)
         return await _answered(request, handler, notices) if refused is None else refused
 
     return check
 
 
-async def _admit(
-    request: web.Request, links: PortalLinks, rates: PortalRates, notices: PortalNotices
-) -> web.Response | None:
+async def _admit(request: web.Request, links: PortalLinks, notices: PortalNotices) -> web.Response | None:
     """Put the visitor on the request; returns an answer if the request is refused."""
     try:
         admitted = await links.check(presented(request))
@@ -100,8 +96,6 @@ async def _admit(
         return notices.refused(request, error.reason)
     except JournalUnavailableError:
         return notices.unavailable(request)
-    if wait := rates.of_link(admitted.link.id):
-        return notices.too_many(request, math.ceil(wait))
     request[KEY] = _visitor(admitted)
     if request.method not in _SAFE and not await is_own(request):
         return notices.forged(request)
