@@ -46,8 +46,17 @@ class NoAnswerError(CommandError):
 class AdminClient:
     """One server's admin port, over one connection that is opened at the first request."""
 
-    def __init__(self, connection: http.client.HTTPConnection, *, name: str, token: str | None, advice: str) -> None:
-        """``name`` appears in messages; ``advice`` says what to do if nothing answers."""
+    def __init__(
+        self,
+        connection: http.client.HTTPConnection,
+        *,
+        name: str,
+        token: str | None,
+        advice: str,
+        refused: str = _MISTAKEN,
+    ) -> None:
+        """``name`` appears in messages; ``advice`` is for no answer, ``refused`` for a token that is refused."""
+        self._refused = refused
         self.name = name
         self._connection = connection
         self._advice = advice
@@ -112,7 +121,7 @@ class AdminClient:
         except ValueError:
             found = None
         if status == _UNAUTHORIZED:
-            raise CommandError(f"{self.name}: {_MISTAKEN if self._headers else _UNKNOWN}")
+            raise CommandError(f"{self.name}: {self._refused if self._headers else _UNKNOWN}")
         if status == _NOT_FOUND:
             return None
         if not isinstance(found, dict):
