@@ -91,3 +91,36 @@ async def test_a_server_that_becomes_invalid_leaves_the_host_that_a_valid_one_wa
         await cluster.create(server(namespace, MAIN))
         await cluster.until(lambda: exposed(cluster, namespace), ["saas.increff.com", "saas.nextscm.com"])
         await cluster.until(lambda: exposed(cluster, tenant), ["tenant.example"])
+
+
+async def ports(cluster: Client, namespace: str) -> list[tuple[str, int]]:
+    """Name and number of the Service's ports."""
+    body = await cluster.get("Service", namespace, "main")
+    return [] if body is None else [(port["name"], port["port"]) for port in body["spec"]["ports"]]
+
+
+async def policed(cluster: Client, namespace: str) -> list[int]:
+    """The ports that the NetworkPolicy opens to everybody."""
+    body = await cluster.get("NetworkPolicy", namespace, "main")
+    rules = [] if body is None else body["spec"]["ingress"]
+    return [port["port"] for rule in rules if not rule.get("from") for port in rule["ports"]]
+
+
+async def test_a_portal_is_exposed_under_its_own_host_and_taken_away_again(
+    cluster: Client, namespace: str, tenant: str, start: Start
+) -> None:
+    await cluster.create(server(namespace, MAIN, portal={"host": "portal.example"}))
+    await cluster.next_second(namespace)
+    async with start(namespaces=(namespace, tenant)):
+        hosts = ["saas.increff.com", "saas.nextscm.com", "portal.example"]
+        await cluster.until(lambda: exposed(cluster, namespace), hosts)
+        await cluster.until(lambda: ports(cluster, namespace), [("http", 80), ("portal", 8082)])
+        await cluster.until(lambda: policed(cluster, namespace), [8080, 8082])
+        await cluster.create(server(tenant, [{"host": "tenant.example"}], portal={"host": "portal.example"}))
+        await cluster.until_condition("WebhookServer", tenant, "main", Accepted="False HostConflict")
+        await cluster.until(lambda: exposed(cluster, tenant), ["tenant.example"])
+        await cluster.patch("WebhookServer", namespace, "main", spec={"portal": None})
+        await cluster.until(lambda: exposed(cluster, namespace), hosts[:2])
+        await cluster.until(lambda: ports(cluster, namespace), [("http", 80)])
+        await cluster.until(lambda: policed(cluster, namespace), [8080])
+        await cluster.until(lambda: exposed(cluster, tenant), ["tenant.example", "portal.example"])

@@ -74,6 +74,9 @@ UNREADABLE = {"limits": {"headerTimeout": "never"}}
             id="every host",
         ),
         pytest.param(item(created=NEW, hosts=[]), item("b", hosts=[]), frozenset(), id="not exposed, no hosts"),
+        pytest.param(
+            item(created=NEW), item("b", hosts=[], portal={"host": "shop.example"}), shop(), id="the host of a portal"
+        ),
     ],
 )  # fmt: skip
 def test_a_host_belongs_to_the_oldest_valid_server(mine: Item, other: Item, expected: frozenset[HostPath]) -> None:
@@ -89,6 +92,27 @@ def test_a_host_is_withheld_as_a_whole_and_others_stay() -> None:
     (found,) = [finding for finding in server.findings(snapshot) if finding.type == "Accepted"]
     assert (found.status, found.reason) == ("False", "HostConflict")
     assert "shop.example, so it is not exposed here; use another host" in found.message
+
+
+def test_a_portal_does_not_get_the_host_of_another_server() -> None:
+    mine = item(created=NEW, hosts=[{"host": "mine.example"}], portal={"host": "shop.example"})
+    snapshot = ServerSnapshot(name="main", spec=spec_of(mine), older_hosts=taken(mine, item("b")))
+    assert server.withheld_hosts(snapshot) == {"shop.example"}
+
+
+@pytest.mark.parametrize("case", ["sqlite-portal", "postgres-portal"])
+def test_a_portal_and_the_hosts_are_exposed_each_without_the_other(case: str) -> None:
+    def names(withheld_hosts: set[str]) -> set[str]:
+        made = exposure(withholding(inputs(case), frozenset(withheld_hosts)))
+        if made is None:
+            return set()
+        spec = made["spec"]
+        return set(spec["hostnames"]) if "hostnames" in spec else {rule["host"] for rule in spec["rules"]}
+
+    assert names(set()) == {*ALL_HOSTS, "portal.increff.com"}
+    assert names({"portal.increff.com"}) == ALL_HOSTS
+    assert names({*ALL_HOSTS}) == {"portal.increff.com"}
+    assert names({*ALL_HOSTS, "portal.increff.com"}) == set()
 
 
 def spec_of(found: Item) -> Any:

@@ -21,7 +21,7 @@ from support.sink import Sink, open_sink
 from trackpush_api.routing import Destination, Postgres, RoutingTable, Sqlite, Storage
 from trackpush_api.vocabulary import Aggregator
 from trackpush_server.portal import listening
-from trackpush_server.portal.listening import LISTENING
+from trackpush_server.portal.listening import STREAMS
 
 SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
 OMS = "/portal/listen?pushConfig=acme/oms"
@@ -161,7 +161,7 @@ async def test_the_command_forwards_to_this_machine_by_a_link(tmp_path: Path) ->
         app = visited.server._portal._runner.app
         listening_ = asyncio.create_task(trackpush("listen", *options))
         stack.callback(listening_.cancel)
-        await until(lambda: len(app[LISTENING]) > 0, seconds=60, what="it listens")
+        await until(lambda: len(app[STREAMS]) > 0, seconds=60, what="it listens")
         await post(visited, "z", 1)
         await post(visited, "a", 2)
         done = await listening_

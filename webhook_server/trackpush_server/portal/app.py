@@ -12,7 +12,7 @@ from trackpush_server.journal.portal_links import PortalLink
 from trackpush_server.operations.portal_links import PortalLinks
 from trackpush_server.portal.entering import HOME, Entering
 from trackpush_server.portal.guard import PortalRates, add_headers, guard
-from trackpush_server.portal.listening import LISTENING, Listening
+from trackpush_server.portal.listening import STREAMS, PortalStreams
 from trackpush_server.portal.notices import PortalNotices
 from trackpush_server.portal.pages import add_pages
 from trackpush_server.portal.services import SERVICES, PortalServices
@@ -64,7 +64,7 @@ def portal_application(
     app.router.add_get("/portal/enter", entering.show)
     app.router.add_post("/portal/enter", entering.enter)
     app.router.add_post("/portal/leave", entering.leave)
-    listening = app[LISTENING] = Listening(links)
+    listening = app[STREAMS] = PortalStreams(links)
     app.router.add_get("/portal/listen", listening.stream)
     app.router.add_get("/portal/static/{name:.+}", static.serve)
     app.router.add_get("/robots.txt", _robots)

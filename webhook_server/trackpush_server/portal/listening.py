@@ -47,7 +47,7 @@ class ForwardedPush(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     body_base64: str
 
 
-class Listening:
+class PortalStreams:
     """The open streams of one portal."""
 
     def __init__(self, links: PortalLinks) -> None:
@@ -103,7 +103,7 @@ class Listening:
         return True
 
 
-LISTENING: Final = web.AppKey("listening", Listening)
+STREAMS: Final = web.AppKey("listening", PortalStreams)
 
 
 async def _newest(request: web.Request, name: str) -> str:
