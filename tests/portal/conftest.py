@@ -37,6 +37,11 @@ class Zen(msgspec.Struct, frozen=True, kw_only=True):
     inbox: str
     replay: str
     cursor: str
+    update: str
+    """Number of an update."""
+    link: str
+    test: str
+    """Id of a test push, which is not stored."""
 
 
 class Clients:
@@ -161,7 +166,17 @@ async def story(clients: Clients) -> Zen:
     page = await clients.admin("/api/v1/pushes?client=zen&limit=1")
     inbox = await clients.admin("/api/v1/inbox?account=zen/clickpost")
     replay = await clients.admin("/api/v1/replays", "POST", {"client": "zen", "dryRun": True})
-    return Zen(**found, inbox=inbox["bodies"][0]["id"], replay=replay["id"], cursor=page["older"])
+    (link, _) = await clients.portal.token("zen", "view")
+    test = await clients.admin("/api/v1/test-pushes", "POST", {"pushConfig": "zen/shop"})
+    return Zen(
+        **found,
+        inbox=inbox["bodies"][0]["id"],
+        replay=replay["id"],
+        cursor=page["older"],
+        update=page["older"].partition(".")[0],
+        link=link.id,
+        test=test["id"],
+    )
 
 
 async def _count(clients: Clients, client: str, state: str) -> int:
