@@ -27,7 +27,7 @@ NOBODY = Zen(
 def comparable(page: Page, *names: str) -> tuple[int, dict[str, str], str]:
     """An answer in which the visitor's own words are replaced: a form shows again what was typed in."""
     text = re.sub(r"<time .*?</time>", "TIME", page.text)  # some are relative to now
-    if page.status == 404:
+    if page.status >= 400:
         names = ()  # such a page repeats nothing
     for name in sorted(names, key=len, reverse=True):
         for spelled in {name, quote(name, safe=""), quote(name)}:
