@@ -23,10 +23,12 @@ from trackpush_operator.kube.leader_election import LeaderElection, LeaseLostErr
 from trackpush_operator.metrics import Metrics
 from trackpush_operator.options import OperatorOptions
 from trackpush_operator.reconcile import default_server
+from trackpush_operator.reconcile.admin_port import AdminPorts
 from trackpush_operator.reconcile.builders import builders
 from trackpush_operator.reconcile.children import ChildReconciler
 from trackpush_operator.reconcile.compile_worker import CompileWorker
 from trackpush_operator.reconcile.event_router import EventRouter
+from trackpush_operator.reconcile.portal_changes import PortalChanges
 from trackpush_operator.reconcile.readback import Readback
 from trackpush_operator.reconcile.secret_reader import SecretReader
 from trackpush_operator.reconcile.shard_writer import ShardWriter
@@ -144,7 +146,7 @@ class Operator:
         children = ChildReconciler(cluster, state, self._builders)
         status_writer = StatusWriter(cluster, state, router, self._identity)
         queues = state.queues
-        async with Readback(cluster, state) as readback, asyncio.TaskGroup() as group:
+        async with AdminPorts(cluster) as ports, asyncio.TaskGroup() as group:
             group.create_task(election.hold())
             await self._wait_for_kinds(relister)
             if self._options.default_server is not None:
@@ -158,7 +160,8 @@ class Operator:
             self._start(group, "secrets", queues.secrets, SecretReader(cluster, router).read)
             self._start(group, "servers", queues.servers, children.reconcile)
             self._start(group, "shards", queues.shards, shard_writer.write)
-            self._start(group, "readback", queues.readback, readback.ask)
+            self._start(group, "readback", queues.readback, Readback(ports, state).ask)
+            self._start(group, "portal", queues.portal, PortalChanges(cluster, ports, state).apply)
             self._start(group, "touch", queues.touch, shard_writer.touch)
             await self._first_answers()
             self._start(group, "reports", queues.reports, status_writer.write)

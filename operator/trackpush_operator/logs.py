@@ -6,7 +6,7 @@ Events (the field ``event``): ``lease_acquired`` · ``lease_lost`` · ``waiting_
 ``kinds_missing`` · ``namespaces_not_watched`` · ``namespace_not_readable`` · ``listed_again`` ·
 ``default_server_applied`` · ``default_server_refused`` · ``synced`` · ``resync_failed`` · ``watch_restarted`` ·
 ``missed_changes`` · ``work_failed`` · ``shard_broken`` · ``event_not_written`` · ``handler_failed`` ·
-``library_warning`` · ``stopped``.
+``portal_change_applied`` · ``portal_change_refused`` · ``library_warning`` · ``stopped``.
 """
 
 from typing import TextIO

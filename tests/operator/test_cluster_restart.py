@@ -94,10 +94,10 @@ class Recording(KubernetesCluster):
                 raise UnavailableError("the test says so")
             yield page
 
-    async def apply(self, api: Api, body: Body) -> Body:
+    async def apply(self, api: Api, body: Body, **given: Any) -> Body:
         """Record the request, and send it."""
         self.applied.append(f"{api.kind} {body['metadata']['name']}")
-        return await super().apply(api, body)
+        return await super().apply(api, body, **given)
 
     async def patch(self, api: Api, namespace: str | None, name: str, body: Body, **given: Any) -> Body:
         """Record the request, and send it."""

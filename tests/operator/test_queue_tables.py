@@ -13,6 +13,7 @@ import pytest
 from trackpush_operator.reconcile.children import ChildReconciler
 from trackpush_operator.reconcile.compile_worker import CompileWorker
 from trackpush_operator.reconcile.event_router import EventRouter
+from trackpush_operator.reconcile.portal_changes import PortalChanges
 from trackpush_operator.reconcile.readback import Readback
 from trackpush_operator.reconcile.secret_reader import SecretReader
 from trackpush_operator.reconcile.shard_writer import ShardWriter
@@ -26,11 +27,12 @@ WORKERS: dict[str, Callable[..., Any]] = {
     "shards": ShardWriter.write,
     "touch": ShardWriter.touch,
     "readback": Readback.ask,
+    "portal": PortalChanges.apply,
     "reports": StatusWriter.write,
 }
 CLASSES = {
     method.__qualname__: owner
-    for owner in (SecretReader, CompileWorker, ChildReconciler, ShardWriter, Readback, StatusWriter)
+    for owner in (SecretReader, CompileWorker, ChildReconciler, ShardWriter, Readback, PortalChanges, StatusWriter)
     for method in WORKERS.values()
     if method.__qualname__.startswith(f"{owner.__name__}.")
 }

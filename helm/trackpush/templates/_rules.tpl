@@ -6,6 +6,11 @@
 - apiGroups: [trackpush.dev]
   resources: [webhookservers/status, aggregatorwebhooks/status, pushconfigs/status, aggregatordefinitions/status]
   verbs: [patch]
+{{- if .Values.portal.edit }}
+- apiGroups: [trackpush.dev]
+  resources: [pushconfigs]
+  verbs: [get, create, patch]
+{{- end }}
 - apiGroups: [""]
   resources: [secrets]
   verbs: [get, list, watch, create, patch]

@@ -62,12 +62,16 @@ class Cluster(Protocol):
         """One object."""
         ...
 
-    async def apply(self, api: Api, body: Body) -> Body:
-        """Apply on the server side as the operator's field manager, with force; returns the new object."""
+    async def apply(self, api: Api, body: Body, *, manager: str | None = None, force: bool = True) -> Body:
+        """Apply on the server side; returns the new object.
+
+        Without ``force``, a field of another manager is a `ConflictError`. ``manager`` is the name of the field
+        manager; None means the operator's own.
+        """
         ...
 
-    async def create(self, api: Api, body: Body) -> Body:
-        """Create an object; `ConflictError` if it exists."""
+    async def create(self, api: Api, body: Body, *, manager: str | None = None) -> Body:
+        """Create an object; `ConflictError` if it exists. ``manager`` as in `apply`."""
         ...
 
     async def replace(self, api: Api, body: Body) -> Body:

@@ -93,15 +93,15 @@ class KubernetesCluster:
         """See `Cluster`."""
         return await self._request("GET", api, api.path(namespace, name))
 
-    async def apply(self, api: Api, body: Body) -> Body:
+    async def apply(self, api: Api, body: Body, *, manager: str | None = None, force: bool = True) -> Body:
         """See `Cluster`."""
-        query = [("fieldManager", MANAGER), ("force", "true")]
+        query = [("fieldManager", manager or MANAGER), ("force", "true" if force else "false")]
         return await self._request("PATCH", api, _path(api, body), query=query, body=body, content=_APPLY_PATCH)
 
-    async def create(self, api: Api, body: Body) -> Body:
+    async def create(self, api: Api, body: Body, *, manager: str | None = None) -> Body:
         """See `Cluster`."""
         path = api.path(body["metadata"].get("namespace"))
-        return await self._request("POST", api, path, query=[("fieldManager", MANAGER)], body=body)
+        return await self._request("POST", api, path, query=[("fieldManager", manager or MANAGER)], body=body)
 
     async def replace(self, api: Api, body: Body) -> Body:
         """See `Cluster`."""

@@ -5,30 +5,24 @@ a pod that changed (became ready, restarted) at once.
 """
 
 import asyncio
-import base64
-import binascii
-from typing import Any, Final, Self
+from typing import Any, Final
 
 import aiohttp
 import msgspec
 
 from trackpush_operator.compile.entries import resource_key
-from trackpush_operator.kube.api import Cluster
-from trackpush_operator.kube.errors import NotFoundError
-from trackpush_operator.kube.kinds import SECRETS
+from trackpush_operator.decide.portal_changes import allows_edit
+from trackpush_operator.reconcile.admin_port import AdminPorts, BadAnswerError
 from trackpush_operator.reconcile.state import OperatorState
 from trackpush_operator.store.objects import Key, Kind, Pod, server_key
 from trackpush_operator.store.pod_reports import PodReport
 from trackpush_operator.store.rollout import AccountReport, PushTrouble
 from trackpush_operator.store.shard_revisions import ShardedTable
 
-_TIMEOUT: Final = aiohttp.ClientTimeout(total=5, sock_connect=3)
 _SOON: Final = 0.2
 _PENDING_LONGEST: Final = 2.0
 _SETTLED: Final = 15.0
 """Seconds between two rounds when nothing is being rolled out. A failing endpoint is then reported within a minute."""
-_MOST_BYTES: Final = 8 * 1024 * 1024
-_UNAUTHORIZED: Final = 401
 _NO_TABLE: Final = 503
 _NOT_FOUND: Final = 404
 ACCOUNTS_EVERY: Final = 30.0
@@ -36,7 +30,6 @@ ACCOUNTS_EVERY: Final = 30.0
 NUDGE: Final = 10.0
 """Seconds between two annotations of a pod that lags, because the kubelet may have read a stale cache after the first.
 """
-TOKEN_KEY: Final = "token"  # noqa: S105  its name
 
 
 class _Config(msgspec.Struct):
@@ -73,30 +66,20 @@ class _LastUpdates(msgspec.Struct):
 
 
 class Readback:
-    """Handles the keys of `Queues.readback`: servers, ``namespace/name``. Use as an async context manager."""
+    """Handles the keys of `Queues.readback`: servers, ``namespace/name``."""
 
-    def __init__(self, cluster: Cluster, state: OperatorState) -> None:
-        self._cluster = cluster
+    def __init__(self, ports: AdminPorts, state: OperatorState) -> None:
+        self._ports = ports
         self._state = state
-        self._tokens: dict[str, str] = {}
         self._pauses: dict[str, float] = {}
         self._accounts_at: dict[str, float] = {}
         """By server: when its pods are asked for the accounts' last updates again."""
-        self._session: aiohttp.ClientSession | None = None
-
-    async def __aenter__(self) -> Self:
-        self._session = aiohttp.ClientSession(timeout=_TIMEOUT, trust_env=False)
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        if self._session is not None:
-            await self._session.close()
 
     async def ask(self, server: str) -> None:
         """Ask the pods of a server once, and plan the next round."""
         table = self._state.compiler.tables.get(server)
         if table is None:
-            self._tokens.pop(server, None)
+            self._ports.forget(server)
             self._pauses.pop(server, None)
             self._accounts_at.pop(server, None)
             return
@@ -109,6 +92,8 @@ class Readback:
         self._state.pod_reports.take(server, dict(zip(pods, answers, strict=True)), self._state.clock.monotonic())
         self._pass_on(table)
         self._again(table, has_pods=bool(pods))
+        if allows_edit(self._state.cache.server(server)):
+            self._state.queues.portal.add(server)
 
     def _pass_on(self, table: ShardedTable) -> None:
         """Enqueue the status of every resource whose state changed."""
@@ -149,60 +134,22 @@ class Readback:
             return _reading(server, config, undelivered, accounts)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             return PodReport(error=type(error).__name__)
-        except (msgspec.DecodeError, _BadAnswerError) as error:
+        except (msgspec.DecodeError, BadAnswerError) as error:
             return PodReport(error=str(error)[:200])
 
     async def _get(self, server: str, address: str, path: str) -> bytes:
-        assert self._session is not None
-        for is_last in (False, True):
-            token = await self._token(server)
-            if not token:
-                raise _BadAnswerError("its admin token isn't there yet")
-            headers = {"Authorization": f"Bearer {token}"}
-            url = f"http://{address}{path}"
-            async with self._session.get(url, headers=headers, allow_redirects=False) as answer:
-                if answer.status == _UNAUTHORIZED and not is_last:
-                    self._tokens.pop(server, None)  # the Secret was created again; the next try reads it
-                    continue
-                if answer.status == _NOT_FOUND and path == "/last-updates":
-                    return b"{}"  # a pod of an older version
-                if answer.status not in (200, _NO_TABLE):
-                    raise _BadAnswerError(f"{path} answered {answer.status}")
-                return await _bounded(answer)
-        raise AssertionError("not reached")
-
-    async def _token(self, server: str) -> str:
-        known = self._tokens.get(server)
-        if known is not None:
-            return known
-        namespace, _, name = server.partition("/")
-        try:
-            body = await self._cluster.get(SECRETS, namespace, f"{name}-admin-token")
-            token = base64.b64decode((body.get("data") or {}).get(TOKEN_KEY, ""), validate=True).decode().strip()
-        except (NotFoundError, binascii.Error, ValueError):
-            token = ""
-        if token:
-            self._tokens[server] = token
-        return token
-
-
-async def _bounded(answer: aiohttp.ClientResponse) -> bytes:
-    data = bytearray()
-    async for chunk in answer.content.iter_any():
-        data += chunk
-        if len(data) > _MOST_BYTES:
-            raise _BadAnswerError(f"more than {_MOST_BYTES} bytes")
-    return bytes(data)
-
-
-class _BadAnswerError(Exception):
-    """A pod's answer is invalid."""
+        answer = await self._ports.send(server, address, path)
+        if answer.status == _NOT_FOUND and path == "/last-updates":
+            return b"{}"  # a pod of an older version
+        if answer.status not in (200, _NO_TABLE):
+            raise BadAnswerError(f"{path} answered {answer.status}")
+        return answer.content
 
 
 def _reading(server: str, config: bytes, undelivered: bytes, accounts: bytes | None) -> PodReport:
     found = msgspec.json.decode(config, type=_Config)
     if found.server and found.server != server:
-        raise _BadAnswerError("another server answers at its address")
+        raise BadAnswerError("another server answers at its address")
     failing: Any = msgspec.json.decode(undelivered, type=_Undelivered)
     troubles = {
         push_config.name: PushTrouble(reason=push_config.reason, since=push_config.since, message=push_config.message)

@@ -36,6 +36,8 @@ class Queues:
         """Changed Secrets to read, because the watch shows no values."""
         self.readback: WorkQueue[str] = WorkQueue(namespace_of)
         self.touch: WorkQueue[str] = WorkQueue(namespace_of)
+        self.portal: WorkQueue[str] = WorkQueue(namespace_of)
+        """Servers whose portal may have changes that wait."""
 
     def by_name(self) -> dict[str, WorkQueue[Key] | WorkQueue[ShardKey] | WorkQueue[str]]:
         """All queues by name, for metrics and health."""
