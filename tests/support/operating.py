@@ -246,6 +246,12 @@ class FakePod:
         self.accounts: list[dict[str, Any]] | None = None
         """What /last-updates answers; None: 404, as a pod of an older version."""
         self.tokens: set[str] = set()
+        self.changes: list[dict[str, Any]] = []
+        """Waiting changes of the portal, as ``GET /api/v1/portal/changes`` answers them."""
+        self.outcomes: dict[str, list[dict[str, Any]]] = {}
+        """The outcomes of each change that the operator reported, by its id."""
+        self.loses_outcomes = False
+        """Whether it keeps changes whose outcome was reported, as if the report was lost."""
         self.port = 0
 
     async def config(self, request: web.Request) -> web.Response:
@@ -262,6 +268,19 @@ class FakePod:
         """GET /last-updates."""
         return web.Response(status=404) if self.accounts is None else web.json_response({"accounts": self.accounts})
 
+    async def portal_changes(self, _: web.Request) -> web.Response:
+        """GET /api/v1/portal/changes."""
+        return web.json_response({"changes": self.changes})
+
+    async def end_change(self, request: web.Request) -> web.Response:
+        """POST /api/v1/portal/changes/{id}/outcome."""
+        change = request.match_info["id"]
+        self.outcomes.setdefault(change, []).append(await request.json())
+        if self.loses_outcomes:
+            return web.Response(status=503)
+        self.changes = [waiting for waiting in self.changes if waiting["id"] != change]
+        return web.json_response({})
+
 
 @contextlib.asynccontextmanager
 async def fake_pod(server: str, address: str = "127.0.0.1") -> AsyncIterator[FakePod]:
@@ -271,6 +290,8 @@ async def fake_pod(server: str, address: str = "127.0.0.1") -> AsyncIterator[Fak
     app.router.add_get("/config", pod.config)
     app.router.add_get("/undelivered", pod.undelivered)
     app.router.add_get("/last-updates", pod.last_updates)
+    app.router.add_get("/api/v1/portal/changes", pod.portal_changes)
+    app.router.add_post("/api/v1/portal/changes/{id}/outcome", pod.end_change)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     try:

@@ -38,6 +38,8 @@ class ResourceFolder:
     ) -> None:
         """``server``: ``namespace/name`` of the WebhookServer, if the folder has several. ``clock`` in seconds."""
         self.name = str(folder)
+        self._folder = folder
+        self._contents: tuple[FileContent, ...] = ()
         self._server = server
         self._clock = clock
         self._reader = FolderReader(folder, notices)
@@ -57,9 +59,27 @@ class ResourceFolder:
         """
         return self._reader.look(), self._losses.give_up(self._clock())
 
+    @property
+    def folder(self) -> Path:
+        """The folder."""
+        return self._folder
+
+    def places_of(self, kind: str, namespace: str, name: str) -> frozenset[str]:
+        """The files that define a resource or Secret, as of the last `load`, relative to the folder.
+
+        May be called in any thread.
+        """
+        wanted = kind, namespace, name
+        return frozenset(
+            content.found.name
+            for content in self._contents
+            for defined in content.read.defined
+            if defined.identity == wanted
+        )
+
     def load(self) -> Loaded:
         """Read the changed files, and compile; see `Source`."""
-        contents = self._reader.read()
+        self._contents = contents = self._reader.read()
         basis = contents, self._losses.count
         if self._last is None or self._last[0] != basis:
             self._last = basis, self._compile(contents)
