@@ -18,7 +18,7 @@ from kube.rig.control_plane import ControlPlane
 from kube.rig.modules import GATEWAY, PROMETHEUS, module_file
 from support import objects
 from support.claims import bound_claim
-from support.operating import Client, client, fake_pod, operating, options
+from support.operating import Client, FakePod, client, fake_pod, operating, options
 
 ACCOUNT = "system:serviceaccount:trackpush:"
 Rule = dict[str, Any]
@@ -306,3 +306,59 @@ async def test_a_rule_that_is_missing_is_seen_in_what_is_forbidden(
     finally:
         run.cancel()
         await asyncio.gather(run, return_exceptions=True)
+
+
+PORTAL_RIGHTS = {("trackpush.dev", "pushconfigs", verb) for verb in ("get", "create", "patch")}
+
+
+async def outcome_of_a_change(
+    admin: Client, kubeconfig: Path, namespace: str, lease: str = "trackpush"
+) -> dict[str, Any]:
+    """Ask for two changes of a PushConfig in the portal, and return what became of the last one."""
+    async with fake_pod(f"{namespace}/main") as pod, operating(
+        options(kubeconfig, namespace, namespaces=(), operator_namespace="trackpush", lease_namespace="trackpush",
+                lease_name=lease)
+    ):  # fmt: skip
+        server = objects.server(namespace=namespace, portal={"host": "portal.example.com", "edit": True})
+        await admin.create(server, objects.secret(namespace=namespace, **{"in": "key-of-acme-1"}))
+        await admin.create(objects.webhook(namespace=namespace, pushConfigRefs=[{"name": "oms"}]))
+        await admin.pod(objects.pod("by-hand", namespace=namespace, ip="127.0.0.1", port=pod.port))
+        uid = (await admin.get("Namespace", None, namespace) or {})["metadata"]["uid"]
+        for number in (1, 2):
+            change = {
+                "id": f"chg_{number:032x}", "client": namespace, "namespaceUid": uid, "name": "oms",
+                "url": f"https://{number}.example/", "headers": [{"name": "X-Key", "value": f"k-{number}"}],
+            }  # fmt: skip
+            pod.changes = [{"id": change["id"], "pushConfig": f"{namespace}/oms", "change": change}]
+            await admin.until(lambda: _is_ended(pod, number), wanted=True, seconds=60)  # noqa: B023  awaited here
+    return pod.outcomes[f"chg_{2:032x}"][0]
+
+
+async def _is_ended(pod: FakePod, number: int) -> bool:
+    return f"chg_{number:032x}" in pod.outcomes
+
+
+async def test_portal_edit_grants_three_rights_and_changes_use_all_of_them(
+    plane: ControlPlane, helm: Path, admin: Client, tmp_path: Path
+) -> None:
+    plane.kubectl("create", "namespace", "editing")
+    objects_ = rendered(helm, "trackpush-edit", portal={"edit": True})
+    plane.apply(yaml.safe_dump_all(objects_))
+    (role,) = [role for role in objects_ if role["kind"] == "ClusterRole"]
+    assert parts(role["rules"]) - parts(clusterwide(helm)["rules"]) == PORTAL_RIGHTS
+    outcome = await outcome_of_a_change(
+        admin, _as_account(plane, "trackpush-edit", tmp_path), "editing", "trackpush-edit"
+    )
+    assert outcome == {"state": "applied", "message": ""}
+    used, forbidden = asked(plane, {"editing", "trackpush"}, "trackpush-edit")
+    assert (PORTAL_RIGHTS - used, forbidden) == (set(), set())
+
+
+async def test_without_portal_edit_a_change_is_refused_and_says_what_is_missing(
+    plane: ControlPlane, kubeconfig: Path, admin: Client
+) -> None:
+    plane.kubectl("create", "namespace", "not-editing")
+    outcome = await outcome_of_a_change(admin, kubeconfig, "not-editing")
+    assert (outcome["state"], "portal.edit of the chart" in outcome["message"]) == ("refused", True)
+    assert await admin.get("PushConfig", "not-editing", "oms") is None
+    assert await admin.get("Secret", "not-editing", "trackpush-portal-oms") is None

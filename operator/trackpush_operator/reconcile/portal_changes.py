@@ -76,8 +76,8 @@ class PortalChanges:
         Raises:
             ClusterError: the API server did not answer; the changes are applied later.
         """
-        if not allows_edit(self._state.cache.server(server)):
-            return
+        if not allows_edit(self._state.cache.server(server)) or self._state.compiler.is_held(server):
+            return  # the read-back enqueues it again
         self._state.queues.portal.add(server, delay=EVERY)
         for pod in self._state.owned.ready_pods(server):
             if pod.address is not None and await self._apply_from(server, pod.address):
@@ -92,6 +92,8 @@ class PortalChanges:
             return False
         failures: list[Exception] = []
         for requested in [] if found is None else found.changes:
+            if self._is_undecided(requested):
+                continue  # it waits for the next look
             try:
                 await self._end(server, address, requested)
             except Exception as error:  # noqa: BLE001  another client's change must not wait for this one
@@ -99,6 +101,12 @@ class PortalChanges:
         if failures:
             raise failures[0]
         return found is not None
+
+    def _is_undecided(self, requested: _Requested) -> bool:
+        """Whether something about the client's AggregatorWebhooks or its namespace is not known yet."""
+        client = "" if requested.change is None else requested.change.client
+        cache, verdicts = self._state.cache, self._state.compiler.verdicts
+        return any(key not in verdicts or cache.lacks_namespace_uid(key) for key in cache.webhooks(client))
 
     async def _end(self, server: str, address: str, requested: _Requested) -> None:
         """Apply one change, and report the outcome. If the report is lost, the change is applied again."""

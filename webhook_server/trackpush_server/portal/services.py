@@ -7,6 +7,7 @@ import msgspec
 from aiohttp import web
 
 from trackpush_server.admin.desk import AdminServices
+from trackpush_server.portal.edit_folder import PortalFolder
 
 
 class PortalServices(msgspec.Struct, frozen=True, kw_only=True):
@@ -16,6 +17,8 @@ class PortalServices(msgspec.Struct, frozen=True, kw_only=True):
     """Sees all clients: pages read only through their visitor's scope."""
     edits: Callable[[], bool]
     """Whether visitors with the role operate may edit PushConfigs (``spec.portal.edit``)."""
+    folder: PortalFolder | None = None
+    """Where their changes are written; None: the operator applies them."""
 
 
 SERVICES: Final = web.AppKey("portal services", PortalServices)
