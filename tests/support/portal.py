@@ -15,6 +15,7 @@ from trackpush_server.admin.console.static import Static
 from trackpush_server.journal.portal_links import PortalLink, PortalRole
 from trackpush_server.operations.portal_links import PortalLinks
 from trackpush_server.portal.app import portal_application
+from trackpush_server.portal.edit_folder import PortalFolder
 from trackpush_server.portal.guard import PortalRates
 from trackpush_server.portal.services import PortalServices
 from trackpush_server.portal.templating import environment
@@ -87,14 +88,16 @@ class Portal:
 
 
 @contextlib.asynccontextmanager
-async def open_portal(server: Server, *, edits: bool = False) -> AsyncIterator[Portal]:
+async def open_portal(
+    server: Server, *, edits: bool = False, folder: PortalFolder | None = None
+) -> AsyncIterator[Portal]:
     """The portal of this server, on a free port of loopback, without limits of requests that a test reaches."""
     desk = server._desk
     await asyncio.to_thread(environment)
     static = await asyncio.to_thread(Static, "trackpush_server.portal")
     connections, hours = BoundedConnections(), itertools.count(step=3600)
     app = portal_application(
-        PortalServices(desk=desk, edits=lambda: edits),
+        PortalServices(desk=desk, edits=lambda: edits, folder=folder),
         links=desk.portal_links,
         host=lambda: None,
         static=static,

@@ -10,6 +10,7 @@ from trackpush_server.admin.console.static import Static
 from trackpush_server.journal.model import NewAudit
 from trackpush_server.journal.portal_links import PortalLink
 from trackpush_server.operations.portal_links import PortalLinks
+from trackpush_server.portal.edit_pages import add_edit_pages
 from trackpush_server.portal.entering import HOME, Entering
 from trackpush_server.portal.guard import PortalRates, add_headers, guard
 from trackpush_server.portal.listening import STREAMS, PortalStreams
@@ -71,6 +72,7 @@ def portal_application(
     for path in ("/", "/portal"):
         app.router.add_get(path, _home)
     add_pages(app)
+    add_edit_pages(app)
     return app
 
 

@@ -93,7 +93,7 @@ class PortalFolder:
         try:
             with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
                 documents = list(yaml.safe_load_all(file.read(_MOST_BYTES)))
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return {}
         except (OSError, yaml.YAMLError, ValueError):
             raise ChangeRefusedError(
