@@ -5,7 +5,7 @@ Field names: ``url``; ``header-N`` and ``value-N`` for each header; ``signing`` 
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Final, Protocol
+from typing import Final
 
 import msgspec
 
@@ -26,12 +26,8 @@ DIRECTIONS: Final = ("Forward", "RTO", "Reverse")
 _STATUSES: Final = frozenset(Status)
 
 
-class SentForm(Protocol):
-    """Fields that may occur several times."""
-
-    def get(self, name: str, default: str = "", /) -> object: ...
-
-    def getall(self, name: str, default: list[str], /) -> Sequence[object]: ...
+SentForm = Mapping[str, Sequence[str]]
+"""The values of each field."""
 
 
 class HeaderRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -140,9 +136,8 @@ def _headers(form: SentForm) -> list[dict[str, str | None]]:
 
 
 def _text(form: SentForm, name: str) -> str:
-    found = form.get(name, "")
-    return found if isinstance(found, str) else ""
+    return next(iter(form.get(name, ())), "")
 
 
 def _texts(form: SentForm, name: str) -> list[str]:
-    return [text for text in form.getall(name, []) if isinstance(text, str)]
+    return list(form.get(name, ()))

@@ -110,7 +110,7 @@ class EditPages:
         try:
             try:
                 change = read_form(
-                    await request.post(),
+                    await _fields(request),
                     change_id=new_change_id(),
                     client=client,
                     namespace_uid=self._editor.namespace_uid(client),
@@ -147,6 +147,12 @@ class EditPages:
             "aggregators": sorted({*self._editor.aggregators(visitor(request).client), *shown.aggregators}),
         }
         return page(request, "push-config-edit.html", context, active="config", status=422 if mistakes else 200)
+
+
+async def _fields(request: web.Request) -> dict[str, list[str]]:
+    """The fields of the form; files are left out."""
+    form = await request.post()
+    return {name: [value for value in form.getall(name) if isinstance(value, str)] for name in form}
 
 
 def _config_line(client: str, entry: EditableConfig) -> ConfigLine:
