@@ -2,17 +2,24 @@
 
 import base64
 import itertools
+import re
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from pathlib import Path
 from typing import Any
 
+import aiohttp
 import msgspec
 import pytest
 
+from kube.rig.processes import free_ports
 from support import objects
+from support.deadline import until_found
+from support.kubelet import mounted
 from support.objects import Body
 from support.operating import Client, FakePod, fake_pod
 from support.rows import every_row
+from support.sink import open_sink
 from trackpush_api.portal_change import PortalChange, PortalFilter, PortalHeader
 from trackpush_operator.app import Operator
 
@@ -260,3 +267,67 @@ async def test_nothing_is_asked_while_the_server_does_not_allow_changes(
         await cluster.patch("WebhookServer", namespace, "main", spec={"portal": {"edit": True}})
         change = asked()
         assert (await ended(cluster, pod, change))[0] == "applied"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+async def test_from_the_form_of_a_visitor_to_a_push_with_their_header(
+    cluster: Client, namespace: str, start: Start, within: Within, tmp_path: Path
+) -> None:
+    """The whole way, with a real server that knows only its shards, and a restart of the operator in the middle."""
+    (port,) = free_ports(1)
+    await cluster.create(
+        within(
+            objects.server(
+                portal={"host": "portal.example.com", "edit": True},
+                egress={"httpsOnly": False, "allowedCIDRs": ["127.0.0.0/8"]},
+            )
+        ),
+        within(objects.secret("keys", **{"in": "k-1-long-enough-now"})),
+        within(objects.webhook("clickpost", pushConfigRefs=[{"name": NAME}])),
+    )
+    portal = f"http://127.0.0.1:{port}"
+    async with AsyncExitStack() as stack:
+        sink = await stack.enter_async_context(open_sink())
+        operator = AsyncExitStack()
+        await operator.enter_async_context(start())
+        server = await stack.enter_async_context(
+            mounted(cluster, namespace, tmp_path, ("--portal-listen", f"127.0.0.1:{port}"))
+        )
+        admin = {"Authorization": f"Bearer {(tmp_path / 'token').read_text()}"}
+        person = await stack.enter_async_context(aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)))
+
+        async def link() -> dict[str, Any] | None:
+            wanted = {"client": namespace, "role": "operate", "expiresInSeconds": 3600}
+            async with person.post(f"{server.admin_url}/api/v1/portal/links", json=wanted, headers=admin) as answer:
+                return await answer.json() if answer.status < 300 else None
+
+        made = await until_found(link, bool, seconds=60)
+        assert made is not None
+        token = made["url"].rpartition("#")[2]
+        async with person.post(f"{portal}/portal/enter", data={"token": token}) as answer:
+            assert answer.status == 200
+        await operator.aclose()  # the change waits until an operator runs again
+        async with person.get(f"{portal}/portal/push-configs/{NAME}/edit") as answer:
+            form = await answer.text()
+        csrf = re.search(r'name="csrf" value="([^"]+)"', form)
+        assert csrf is not None, form
+        data = {"csrf": csrf[1], "url": sink.url, "header-0": "X-Key", "value-0": "a-credential"}
+        async with person.post(f"{portal}/portal/push-configs/{NAME}/edit", data=data) as answer:
+            assert "waits to be applied" in await answer.text()
+        operator = await stack.enter_async_context(AsyncExitStack())
+        await operator.enter_async_context(start())
+
+        async def page() -> str:
+            async with person.get(f"{portal}/portal/push-configs") as answer:
+                return await answer.text()
+
+        await until_found(page, lambda text: "applied</span>" in text and sink.url in text, seconds=90)
+        _, values = await written(cluster, namespace)
+        assert values == {"X-Key": "a-credential"}
+        async with person.post(
+            f"{portal}/portal/test", data={"csrf": csrf[1], "pushConfig": f"{namespace}/{NAME}"}
+        ) as answer:
+            assert "accepted the test push" in await answer.text()
+        assert sink.arrivals[-1].headers["x-key"] == "a-credential"
+        assert "a-credential" not in str(server.log) + await page()

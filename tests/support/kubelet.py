@@ -3,7 +3,7 @@
 import asyncio
 import base64
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 from support import objects
@@ -20,7 +20,7 @@ _NAME = "fake-a"
 class Kubelet:
     """Of one WebhookServer ``main``. Make it with `mounted`."""
 
-    def __init__(self, cluster: Client, namespace: str, folder: Path) -> None:
+    def __init__(self, cluster: Client, namespace: str, folder: Path, arguments: Sequence[str] = ()) -> None:
         self._cluster = cluster
         self._namespace = namespace
         self._token = folder / "token"
@@ -29,7 +29,7 @@ class Kubelet:
         self.server = ServerProcess(
             self._routing,
             folder / "data",
-            arguments=("--server", f"{namespace}/main", "--admin-token-file", str(self._token)),
+            arguments=("--server", f"{namespace}/main", "--admin-token-file", str(self._token), *arguments),
             shards=True,
         )
 
@@ -63,9 +63,11 @@ class Kubelet:
 
 
 @contextlib.asynccontextmanager
-async def mounted(cluster: Client, namespace: str, folder: Path) -> AsyncIterator[ServerProcess]:
+async def mounted(
+    cluster: Client, namespace: str, folder: Path, arguments: Sequence[str] = ()
+) -> AsyncIterator[ServerProcess]:
     """A server process that lives on what the operator writes for ``main``; dead when the block ends."""
-    kubelet = Kubelet(cluster, namespace, folder)
+    kubelet = Kubelet(cluster, namespace, folder, arguments)
     mounting: asyncio.Task[None] | None = None
     try:
         await kubelet.start()

@@ -11,6 +11,8 @@ from trackpush_server.admin.desk import AdminServices
 from trackpush_server.announcing.announcer import Announcer
 from trackpush_server.announcing.looking import ServerFacts
 from trackpush_server.announcing.sending import MessageSender
+from trackpush_server.config.resources import ResourceFolder
+from trackpush_server.config.source import Source
 from trackpush_server.journal.model import JournalUnavailableError
 from trackpush_server.journal.ports import Journal, PushQueue, UpdateLog
 from trackpush_server.journal.sealing import Sealer
@@ -21,6 +23,7 @@ from trackpush_server.operations.portal_links import PortalLinks
 from trackpush_server.operations.sample_push import SamplePushes
 from trackpush_server.options import ServeOptions
 from trackpush_server.outbound.port import Transport
+from trackpush_server.portal.edit_folder import PortalFolder
 from trackpush_server.pusher.dispatcher import Dispatcher
 from trackpush_server.receiver.reception import Reception
 from trackpush_server.receiving.port import InProcess, Receiving
@@ -163,6 +166,11 @@ def make_announcer(
         wall=wall,
         console=console,
     )
+
+
+def portal_folder(source: Source) -> PortalFolder | None:
+    """Where the portal writes changes of PushConfigs; None if the operator applies them."""
+    return PortalFolder(source.folder, source.places_of) if isinstance(source, ResourceFolder) else None
 
 
 def admin_services(

@@ -129,7 +129,9 @@ class Server:
             telemetry=self._telemetry,
         )
         portal_links = PortalLinks(self._journal.portal_links, table=lambda: self._tables.table, wall=self._store.wall)
-        self._portal = PortalPort(options.portal_listen, table=lambda: self._tables.table)
+        self._portal = PortalPort(
+            options.portal_listen, table=lambda: self._tables.table, folder=parts.portal_folder(source)
+        )
         self._desk = parts.admin_services(
             journal=self._journal,
             operations=self._operations,

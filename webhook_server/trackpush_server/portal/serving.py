@@ -12,7 +12,10 @@ from trackpush_runtime import sockets
 from trackpush_server.admin.connections import IDLE_SECONDS, BoundedConnections
 from trackpush_server.admin.console.static import Static
 from trackpush_server.admin.desk import AdminServices
+from trackpush_server.journal.model import JournalUnavailableError
 from trackpush_server.portal.app import portal_application
+from trackpush_server.portal.edit_folder import PortalFolder
+from trackpush_server.portal.editing import ConfigEditor
 from trackpush_server.portal.services import PortalServices
 from trackpush_server.portal.templating import environment
 
@@ -26,7 +29,15 @@ _LONGEST: Final = 8 * 1024
 class PortalPort:
     """Serves the portal of one server, if the options name an address for it."""
 
-    def __init__(self, address: tuple[str, int] | None, *, table: Callable[[], RoutingTable | None]) -> None:
+    def __init__(
+        self,
+        address: tuple[str, int] | None,
+        *,
+        table: Callable[[], RoutingTable | None],
+        folder: PortalFolder | None = None,
+    ) -> None:
+        """``folder``: where visitors' changes of PushConfigs are written; None: the operator applies them."""
+        self._folder = folder
         self._wanted = address
         self._table = table
         self._bound: socket.socket | None = None
@@ -70,7 +81,7 @@ class PortalPort:
         static = await asyncio.to_thread(_read_files)
         connections = BoundedConnections()
         app = portal_application(
-            PortalServices(desk=desk, edits=lambda: self.settings is not None and self.settings.edit),
+            PortalServices(desk=desk, edits=self._edits, folder=self._folder),
             links=desk.portal_links,
             host=lambda: None if self.settings is None else self.settings.host,
             static=static,
@@ -90,6 +101,16 @@ class PortalPort:
             connections, sock=self._bound, backlog=sockets.BACKLOG
         )
         self.address = sockets.name(self._bound.getsockname())
+        await self._resume_changes(desk)
+
+    def _edits(self) -> bool:
+        """Whether ``spec.portal.edit`` is true."""
+        return self.settings is not None and self.settings.edit
+
+    async def _resume_changes(self, desk: AdminServices) -> None:
+        if self._edits():
+            with contextlib.suppress(JournalUnavailableError):  # they wait for the next start, or become too old
+                await ConfigEditor(desk, self._folder).resume()
 
     async def _stop(self) -> None:
         if self._listening is not None:
