@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import Final, TypeVar
 
 from trackpush_api.routing import RoutingTable
 from trackpush_runtime.background import Background
@@ -19,7 +19,9 @@ from trackpush_server.journal.config_history import ConfigHead, NewConfigEntry
 from trackpush_server.journal.model import JournalUnavailableError
 from trackpush_server.journal.ports import ConfigHistoryStore
 from trackpush_server.journal.slots import Ownership
+from trackpush_server.runtime import uncollected
 
+_Old = TypeVar("_Old")
 EVERY_SECONDS: Final = 0.5
 CATCH_UP: Final = 600.0
 """Seconds after which a replica's revision counts as a return to it. Kubernetes updates files within two minutes."""
@@ -99,6 +101,12 @@ class ConfigRecorder(Background):
     async def _difference(self, head: ConfigHead | None, table: RoutingTable) -> Difference:
         known = self._recorded
         if known is not None and head is not None and known.revision == head.revision:
-            return await asyncio.to_thread(between, known, table)
+            return await asyncio.to_thread(_uncollected, between, known, table)
         old = {} if head is None else await self._store.resources()
-        return await asyncio.to_thread(since, old, table)
+        return await asyncio.to_thread(_uncollected, since, old, table)
+
+
+def _uncollected(compare: Callable[[_Old, RoutingTable], Difference], old: _Old, new: RoutingTable) -> Difference:
+    """Compare without collecting garbage: a scan of a large table would stop the event loop for 100 ms."""
+    with uncollected():
+        return compare(old, new)
