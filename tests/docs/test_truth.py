@@ -25,9 +25,13 @@ _TOP: Final = "benchmarks|cli|common|crds|docs|helm|images|manifests|operator|si
 _ENDINGS: Final = "c|css|go|html|js|json|md|py|sql|tpl|yaml"
 
 _OTHERS: Final = frozenset(
-    {"--set", "--force-conflicts", "--server-side", "--enable-feature", "server.address", "server.port", "url.scheme"}
+    {
+        *("--set", "--force-conflicts", "--server-side", "--enable-feature"),
+        *("server.address", "server.port", "url.scheme"),
+        *("portal.enter", "portal.link", "portal.revoke"),
+    }
 )
-"""Of helm, Prometheus and OpenTelemetry."""
+"""Of helm, Prometheus and OpenTelemetry; and actions of the audit log."""
 _NO_METRICS: Final = frozenset(
     {
         "trackpush_api",
