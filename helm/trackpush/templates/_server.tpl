@@ -37,4 +37,9 @@ server.spec after the release is installed, so what the API server would refuse 
 {{- end -}}
 {{- $hosts = append $hosts .host -}}
 {{- end -}}
+{{- with $spec.portal -}}
+{{- if has .host $hosts -}}
+{{- fail "server.spec.portal: portal.host is also in hosts: give the portal a host name of its own" -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}
