@@ -13,7 +13,7 @@ UNIT := not (cluster or postgres or browser or root or download or process or sl
 T ?=
 IMAGE ?=
 
-.PHONY: long help install run kube image unit coverage test faults reliability proof e2e check fmt docs docs-fields crds schema screenshots version manifests bench bench-operator clean lock
+.PHONY: long help install run kube image unit coverage test faults reliability proof e2e check fmt docs docs-fields crds schema screenshots tasks version manifests bench bench-operator clean lock
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -112,6 +112,9 @@ schema: $(READY) ## generate docs/schemas/*.json: the notification, and the admi
 
 screenshots: $(READY) ## take the screenshots of the console in docs/images
 	TRACKPUSH_SCREENSHOTS=$(CURDIR)/docs/images $(BIN)/python -m pytest -q tests/browser/test_screenshots.py
+
+tasks: $(READY) ## do the fifteen tasks of docs/console.md in a browser, and write steps and seconds into its table
+	TRACKPUSH_TASKS=1 $(BIN)/python -m pytest -q tests/browser/test_fifteen_tasks.py
 
 manifests: $(READY) kube ## render manifests/install.yaml from the chart, with the kinds in it
 	rm -f helm/trackpush/files/crds/*.yaml && cp crds/*.yaml helm/trackpush/files/crds/
