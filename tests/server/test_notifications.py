@@ -14,7 +14,8 @@ from support.deadline import until, until_found
 from support.postgres_fixtures import EITHER_STORAGE
 from support.serving import account, serving, table
 from support.sink import Arrival, Sink, open_sink
-from trackpush_api.routing import AnnouncementTarget, Destination, RoutingTable, Storage
+from trackpush_api.routing import AnnouncementTarget, Destination, Postgres, RoutingTable, Storage
+from trackpush_server.journal.announcements import AnnouncementRows
 from trackpush_server.server import Server
 
 KEY = "right-key-of-clickpost"
@@ -108,3 +109,53 @@ async def test_a_target_that_cannot_be_reached_is_a_finding_and_delays_no_push(
         status = await invoked("status", "--admin", server.admin_address)
         assert status.exit_code == 1
         assert "NotificationFailing" in status.stdout
+
+
+@pytest.mark.usefixtures("fast")
+async def test_two_replicas_announce_each_endpoint_once_even_if_one_of_them_ends(
+    tmp_path: Path, client: aiohttp.ClientSession, postgres_dsn: str
+) -> None:
+    """Real leases: the second replica takes over the slots of the first one in the middle."""
+    names = [f"acme/{number}-push" for number in range(20)]
+    statuses = [410]
+
+    async def answer(arrival: Arrival) -> int:
+        del arrival
+        return statuses[-1]
+
+    async with open_sink(answer) as endpoint, open_sink() as pager:
+        made = table(
+            account("Clickpost", KEY, destinations=names),
+            destinations=[Destination(name=name, url=endpoint.url) for name in names],
+            storage=Postgres(dsn=postgres_dsn),
+        )
+        served = msgspec.structs.replace(
+            made, server=msgspec.structs.replace(made.server, announcement_targets=(target(pager),))
+        )
+        async with serving(tmp_path / "one", served, lease=5.0) as one:
+            async with serving(tmp_path / "two", served, lease=5.0) as two:
+                await until(
+                    lambda: all(0 < len(_held(server, names)) < 20 for server in (one, two)),
+                    seconds=60,
+                    what="both replicas send",
+                )
+                await post(one, client, 8001)
+                read = one._journal.announcements.read
+                await until_found(read, lambda found: len(_announced(found, "EndpointGone")) == 20, seconds=60)
+            await until(lambda: len(_held(one, names)) == 20, seconds=60, what="one replica sends everything")
+            statuses.append(200)
+            for name in names:
+                (await client.post(f"http://{one.admin_address}/api/v1/push-configs/{name}/reopen")).release()
+            await until(lambda: len(endpoint.arrivals) >= 40, seconds=60, what="all pushes are sent again")
+            await until_found(read, lambda found: len(_announced(found, "")) == 20, seconds=60)
+    gone = [counts(arrival).get("EndpointGone", 0) for arrival in pager.arrivals]
+    assert sum(gone) <= 20
+    assert len({arrival.webhook_id for arrival in pager.arrivals}) == len(pager.arrivals)
+
+
+def _held(server: Server, names: list[str]) -> list[str]:
+    return [name for name in names if server._ownership.holds(name)]
+
+
+def _announced(found: AnnouncementRows, kind: str) -> list[str]:
+    return [row.name for row in found.announced if row.kind == kind]
