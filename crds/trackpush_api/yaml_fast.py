@@ -4,6 +4,7 @@ For every invalid or unusual text it returns None without an explanation; `yaml_
 """
 
 import operator
+import re
 import sys
 from typing import Any, Final, NamedTuple
 
@@ -27,11 +28,15 @@ _MOST_LEVELS = 200
 """Maximum levels of nesting. libyaml builds its tree recursively in C, so a deeply nested file would overflow the stack
 and end the process.
 """
-_UNUSUAL: Final = frozenset("\t*\x85\u2028\u2029\ufeff")
-"""Aliases, which are refused, and characters that libyaml and PyYAML read differently.
+_UNUSUAL: Final = frozenset("\t\x85\u2028\u2029\ufeff")
+"""Characters that libyaml and PyYAML read differently.
 
 One difference remains: a ``?`` in an unquoted text within ``{ }`` or ``[ ]``, which PyYAML refuses and Kubernetes
 accepts.
+"""
+_ANCHOR: Final = re.compile(r"&[\w-]")
+"""Aliases are refused, and an alias needs an anchor. ``*`` alone is usual: definitions of aggregators compare codes with
+``"*"``.
 """
 
 
@@ -60,7 +65,9 @@ class _Loader(CSafeLoader or object):  # type: ignore[misc]
 
 def read_plain(text: str) -> list[Document] | None:
     """All documents, or None if any of them is invalid or unusual."""
-    if CSafeLoader is None or not _UNUSUAL.isdisjoint(text) or not _is_shallow(text):
+    if CSafeLoader is None or not _UNUSUAL.isdisjoint(text) or ("*" in text and _ANCHOR.search(text)):
+        return None
+    if not _is_shallow(text):
         return None
     try:
         loader = _Loader(text)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from trackpush_aggregators.catalog import catalog_names, catalog_text
 from trackpush_api import yaml_fast, yaml_reader
 from trackpush_api.manifest import parse_manifests
 from trackpush_api.yaml_fast import read_plain
@@ -16,7 +17,29 @@ from trackpush_api.yaml_fast import read_plain
 SAMPLES = sorted((Path(__file__).parents[2] / "manifests/samples").glob("*.yaml"))
 # Not "?": within { } and [ ], libyaml (and Kubernetes) takes it as a part of a text, and PyYAML refuses it.
 PIECES = (
-    *("\t", "*", "&a ", "[", "]", "{", "}", '"', "'", ": ", "- ", "\n", "\n\n", "#", "|", ">-", "!!str ", "%", "---"),
+    *(
+        "\t",
+        "*",
+        "*a",
+        "&a ",
+        "&",
+        "[",
+        "]",
+        "{",
+        "}",
+        '"',
+        "'",
+        ": ",
+        "- ",
+        "\n",
+        "\n\n",
+        "#",
+        "|",
+        ">-",
+        "!!str ",
+        "%",
+        "---",
+    ),
     *(
         "...",
         "é",
@@ -59,6 +82,17 @@ def test_the_samples_are_read_by_libyaml() -> None:
     assert yaml.__with_libyaml__
     assert len(SAMPLES) > 2
     assert all(read_plain(sample.read_text()) for sample in SAMPLES)
+
+
+def test_every_definition_of_the_catalog_is_read_by_libyaml() -> None:
+    assert [name for name in catalog_names() if read_plain(catalog_text(name) or "") is None] == []
+
+
+@pytest.mark.parametrize(
+    "text", ["a: &b 1\nc: *b", "[&b 1, *b]", '{"a":&b 1,"c":*b}', "&b a: 1\n*b : 2", "? *b\n", "*b", "- *b"]
+)
+def test_an_alias_is_left_to_pyyaml(text: str) -> None:
+    assert read_plain(text) is None
 
 
 def test_whatever_libyaml_reads_is_read_with_the_same_values_and_lines_by_pyyaml() -> None:
