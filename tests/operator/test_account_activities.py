@@ -1,9 +1,11 @@
 """Which statuses the operator writes because of accounts' last updates: few, however many accounts there are."""
 
+from support.examples import examples
 from trackpush_operator.store.account_activities import LEAST_BETWEEN, AccountActivities
 from trackpush_operator.store.rollout import AccountReport
 
 NOON = 1_764_500_000_000
+THOUSANDS = examples(3_000)
 
 
 def receiving(at: int) -> AccountReport:
@@ -33,10 +35,10 @@ def test_the_time_of_an_account_that_gets_updates_all_the_time_is_written_every_
 
 def test_thousands_of_accounts_cause_one_write_a_second_and_each_account_gets_its_turn() -> None:
     activities = AccountActivities()
-    names = [f"c-{number}/x" for number in range(3000)]
+    names = [f"c-{number}/x" for number in range(THOUSANDS)]
     activities.take([dict.fromkeys(names, receiving(NOON))], 0.0)
     written: list[str] = []
-    for round_ in range(1, 221):
+    for round_ in range(1, 1 + THOUSANDS * 220 // 3000):
         seconds = 30 * round_
         at = NOON + LEAST_BETWEEN + seconds * 1000
         chosen = activities.take([dict.fromkeys(names, receiving(at))], float(seconds))

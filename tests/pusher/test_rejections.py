@@ -15,6 +15,8 @@ PUSH_STATUSES = (400, 404, 409, 413, 422)
 LONG = 72 * 3600.0
 MOST_HELD = WINDOW + 2 * WAITING + 512
 """In memory: what could be sent, what waits, what waited and is ready again, and a page of each cursor."""
+MANY = examples(3_000)
+"""More than one page, and in `make test` more than may be in memory."""
 
 
 def destination(
@@ -67,7 +69,7 @@ def test_each_acceptable_push_is_delivered_soon_whatever_the_mix_the_order_and_t
     run(play)
 
 
-@pytest.mark.parametrize("rejected", [50, 3_000])
+@pytest.mark.parametrize("rejected", [50, MANY])
 @pytest.mark.parametrize("status", [422, 401])
 def test_a_good_push_is_delivered_in_the_same_time_however_many_rejected_ones_wait(rejected: int, status: int) -> None:
     bad = frozenset(range(rejected))
@@ -159,7 +161,7 @@ def test_a_push_that_is_rejected_among_others_is_dead_after_six_tries_while_the_
 
 def test_a_shipment_keeps_its_order_when_its_lane_is_parked() -> None:
     """Far more shipments wait than may wait in memory; each is rejected a few times, then accepted."""
-    count = 2 * WAITING
+    count = WAITING + max(256, examples(WAITING) // 256 * 256)
 
     async def play() -> None:
         arrived: list[int] = []
@@ -197,10 +199,10 @@ def test_an_outage_with_rejected_pushes_waiting_ends_for_all() -> None:
 
     async def play() -> None:
         nonlocal down
-        client = Client(lambda mark, _: Answer(status=503 if down else 422 if mark < 3000 else 200))
+        client = Client(lambda mark, _: Answer(status=503 if down else 422 if mark < MANY else 200))
         world = World(destination(), client)
-        world.post(*range(3000))
-        await world.until(lambda: len(client.requests) == 3000, seconds=600)
+        world.post(*range(MANY))
+        await world.until(lambda: len(client.requests) == MANY, seconds=600)
         down = True
         world.post(*range(10_000, 10_100))
         begun = world.wall()
@@ -214,17 +216,18 @@ def test_an_outage_with_rejected_pushes_waiting_ends_for_all() -> None:
 @pytest.mark.parametrize("proven", [False, True])
 def test_a_restart_and_an_outage_with_rejected_pushes_waiting_end_for_all(proven: bool) -> None:  # noqa: FBT001
     """The server starts while the client is down, with rejected pushes that were tried before and fail now."""
+    rejected = MANY * 2 // 3
     down = False
 
     async def play() -> None:
         nonlocal down
-        client = Client(lambda mark, _: Answer(status=503 if down else 422 if mark < 2000 else 200))
+        client = Client(lambda mark, _: Answer(status=503 if down else 422 if mark < rejected else 200))
         before = World(destination(), client)
-        before.post(*range(2000))
-        await before.until(lambda: len(client.requests) == 2000, seconds=600)
+        before.post(*range(rejected))
+        await before.until(lambda: len(client.requests) == rejected, seconds=600)
         if proven:
             before.post(5000)
-            await before.until(lambda: sum(client.requests.values()) > 4500, seconds=300)
+            await before.until(lambda: sum(client.requests.values()) > rejected * 9 // 4, seconds=300)
         await before.dispatcher.stop(grace=1.0)
         down = True
         world = World(destination(), client, before.journal)

@@ -44,7 +44,7 @@ class State(NamedTuple):
             environment=_environment(),
             folder=os.getcwd(),  # noqa: PTH109  a deleted folder must not raise here
             sessions=frozenset(session for session in _sessions if not session.closed),
-            loops=frozenset(loop for loop in _loops if not loop.is_closed()),
+            loops=frozenset(_open_loops()),
             threads=frozenset(thread for thread in threading.enumerate() if not thread.daemon),
             descriptors=frozenset(_open_descriptors()),
         )
@@ -72,6 +72,15 @@ class State(NamedTuple):
             "open descriptors": sorted(self.descriptors - before.descriptors),
         }
         return [f"{kind}: {', '.join(map(str, things))}" for kind, things in found.items() if things]
+
+
+def _open_loops() -> list[asyncio.AbstractEventLoop]:
+    """Those that are closed are forgotten: until they are collected, there are hundreds, and each test would look."""
+    made = list(_loops)
+    still_open = [loop for loop in made if not loop.is_closed()]
+    if len(still_open) < len(made):
+        _loops.difference_update([loop for loop in made if loop.is_closed()])
+    return still_open
 
 
 def _environment() -> dict[bytes, bytes]:
@@ -114,10 +123,13 @@ def leak_detector(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
     if not logs_configured:
         structlog.reset_defaults()
-    leaks = look().leaks_since(before)
+    after = look()
+    leaks = after.leaks_since(before)
+    if leaks:
+        for thread in after.threads - before.threads:
+            thread.join(_LAST_STEPS)  # an executor that was shut down lets its threads end by themselves
+        leaks = look().leaks_since(before)
     if leaks:
         gc.collect()  # what was only waiting to be collected warns now, which fails this test
-        for thread in look().threads - before.threads:
-            thread.join(_LAST_STEPS)  # an executor that was shut down lets its threads end by themselves
         leaks = look().leaks_since(before)
     assert not leaks, "the test leaves behind " + "; ".join(leaks)
