@@ -9,6 +9,7 @@ READY := $(VENV)/.ready
 MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 FAULTS := tests/faults/test_reliability.py tests/faults/test_reliability_postgres.py
 PROCESSES ?= 4
+UNIT_PROCESSES ?= 3
 UNIT := not (cluster or postgres or browser or root or download or process or slow or long)
 T ?=
 IMAGE ?=
@@ -43,8 +44,8 @@ unit: export PYTHONDONTWRITEBYTECODE :=
 unit: export TRACKPUSH_EXAMPLES ?= 0.2
 # Hundreds of tests create a journal and sync it: in memory, if there is enough, they do not wait for the disk.
 unit: export TMPDIR := $(shell [ "$$(df --output=avail /dev/shm 2>/dev/null | tail -n 1)" -gt 1000000 ] 2>/dev/null && echo /dev/shm || echo "$${TMPDIR:-/tmp}")
-unit: $(READY) ## the tests that need nothing but Python, in about two minutes (T=tests/pusher for some, in seconds; ARGS="-k name")
-	$(BIN)/python -m pytest $(or $(T),--ignore=tests/node) $(if $(findstring .py,$(T)),,-n 2 --dist loadfile) -o tmp_path_retention_policy=failed -m "$(UNIT)" $(ARGS)
+unit: $(READY) ## the tests that need nothing but Python: two and a half minutes of CPU time (T=tests/pusher for some, in seconds; UNIT_PROCESSES=3 share them; ARGS="-k name")
+	$(BIN)/python -m pytest $(or $(T),--ignore=tests/node) $(if $(findstring .py,$(T)),,-n $(UNIT_PROCESSES) --dist worksteal) -o tmp_path_retention_policy=failed -m "$(UNIT)" $(ARGS)
 
 test: $(READY) kube ## all tests but the long ones (ARGS="-k name" for some; PROCESSES=4 share them)
 	PYTHONPATH=tests $(BIN)/python tests/support/collector.py

@@ -178,7 +178,7 @@ def _sender(aggregator: str | None, definition: Path | None) -> AggregatorSender
     "--count",
     type=click.IntRange(1, 100_000),
     default=1,
-    help="Number of updates: of different shipments, or with --awb of one.",
+    help="Number of updates to send: each for another shipment, or with --awb all for one.",
 )
 @click.option("--file", help="Post this file's body instead ('-': standard input).")
 @click.option("--timeout", type=click.FloatRange(min=0.1), default=15.0, show_default=True, help="Timeout in seconds.")

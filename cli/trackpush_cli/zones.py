@@ -1,4 +1,4 @@
-"""Times for people: UTC, beside it the reader's time zone, and how long ago: `--tz`, by default India's."""
+"""Shows times to people: in UTC, in the reader's time zone (`--tz`, by default India's), and how long ago."""
 
 import time
 from collections.abc import Callable

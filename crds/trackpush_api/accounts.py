@@ -124,7 +124,8 @@ def _expect_every(webhook: Resource, spec: AggregatorWebhookSpec, problems: list
     if LEAST_EXPECTED <= found <= MOST_EXPECTED:
         return found
     message = (
-        f"found {spec.expect_every}, must be between 1m and 90d; silence of this account is not noticed until then"
+        f"found {spec.expect_every}, must be between 1m and 90d; until you correct it, silence of this account is not"
+        " reported"
     )
     problems.append(webhook.problem("spec.expectEvery", message))
     return None

@@ -35,8 +35,8 @@ One difference remains: a ``?`` in an unquoted text within ``{ }`` or ``[ ]``, w
 accepts.
 """
 _ANCHOR: Final = re.compile(r"&[\w-]")
-"""Aliases are refused, and an alias needs an anchor. ``*`` alone is usual: definitions of aggregators compare codes with
-``"*"``.
+"""Aliases are refused, and an alias needs an anchor. ``*`` without an anchor is usual: definitions of aggregators match
+codes with ``"*"``.
 """
 
 

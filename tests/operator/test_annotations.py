@@ -33,7 +33,7 @@ def test_an_annotation_that_reaches_beyond_the_ingress_is_refused_by_name(name: 
     refused = snapshot("cert-manager.io/cluster-issuer", name)
     accepted = next(finding for finding in findings(refused) if finding.type == "Accepted")
     assert (accepted.status, accepted.reason) == ("False", "AnnotationNotAllowed")
-    assert f"may not hold {name}:" in accepted.message
+    assert f"must not contain {name}:" in accepted.message
     assert "remove them" in accepted.message
     assert not makes_children(refused)
     assert makes_children(snapshot(name, allowed=True))

@@ -197,7 +197,7 @@ async def test_each_resource_that_would_harm_another_is_refused_with_a_sentence(
         (objects.server("root", rival, hosts=[{"host": "rival.example"}], podTemplate=root), "Accepted",
          "PodTemplateNotAllowed", "spec.podTemplate.spec.hostPID is not allowed; remove it"),
         (objects.server("alias", rival, hosts=[{"host": "alias.example"}], expose=alias), "Accepted",
-         "AnnotationNotAllowed", "annotations may not hold nginx.ingress.kubernetes.io/server-alias"),
+         "AnnotationNotAllowed", "annotations must not contain nginx.ingress.kubernetes.io/server-alias"),
         (objects.webhook("key", rival, key="acmes", **to), "Accepted", "KeyConflict", "use another key"),
         (objects.push("password", rival, held_in="registry-password"), "ResolvedRefs", "SecretNotAllowed",
          "label the Secret, or name another one"),

@@ -185,6 +185,19 @@ async def test_a_client_that_is_missing_for_a_moment_does_not_begin_again(watche
         assert running.state() == "silent"
 
 
+async def test_the_last_update_of_a_deleted_account_is_forgotten_unless_the_table_is_incomplete(
+    watched: Watched,
+) -> None:
+    """Otherwise, a server whose clients come and go would need more memory every day."""
+    async with watched.run(account(), account(ZEN)) as running:
+        await running.put()
+        await running.put(name=ZEN)
+        await running.take(account(ZEN), complete=False)
+        assert running.watch._arrived.keys() == {ACME, ZEN}
+        await running.take(account(ZEN))
+        assert running.watch._arrived.keys() == {ZEN}
+
+
 async def test_an_account_of_a_new_namespace_of_the_same_name_has_no_last_update(watched: Watched) -> None:
     async with watched.run(account(uid="u-1")) as running:
         await running.opened.journal.tenants.bind({"acme": (Tenant(uid="u-1"),)})

@@ -19,7 +19,7 @@ class Times:
         self._zone = zone
 
     def moment(self, source: ValueSource | None) -> tuple[Read, Callable[[str, int], int | None]]:
-        """A function that gets the text of a time, and one that parses it; a time that is too late gives None.
+        """Two functions: one gets the text of a time, the other parses it and returns None if the time is too late.
 
         Raises:
             InvalidPartError: the source or a format is wrong.

@@ -44,7 +44,7 @@ class Effects:
         self.verdicts: set[Key] = set()
         """Other resources whose verdict changed."""
         self.later: dict[Key, float] = {}
-        """Keys to decide again after this many seconds."""
+        """Keys to decide again, and after how many seconds."""
 
     def wait(self, key: Key, seconds: float) -> None:
         """Decide a resource again after this many seconds, or sooner."""

@@ -56,7 +56,7 @@ class ServerSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     served: bool = False
     """Whether all ready pods answered and serve the settings."""
     unasked: str = ""
-    """Why a pod can't be asked."""
+    """Why a pod can't be queried; empty if all can."""
     unwatched: dict[str, int] = {}
     """Number of entries of namespaces that the operator doesn't watch, by namespace."""
 
@@ -146,8 +146,8 @@ def _annotations(snapshot: ServerSnapshot) -> Finding | None:
         return None
     shown = ", ".join(names[:_MOST_OBJECTIONS]) + (" and more" if len(names) > _MOST_OBJECTIONS else "")
     message = (
-        f"spec.expose.ingress.annotations may not hold {shown}: they change an ingress controller that others use, or"
-        " take other hosts; remove them. Only the chart's value ingress.allowAllAnnotations, set by an administrator,"
+        f"spec.expose.ingress.annotations must not contain {shown}: they change an ingress controller that others use"
+        ", or take other hosts; remove them. Only the chart's value ingress.allowAllAnnotations, set by an administrator,"
         " permits this"
     )
     return Finding("Accepted", "False", "AnnotationNotAllowed", message)

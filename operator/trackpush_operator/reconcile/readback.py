@@ -26,7 +26,7 @@ _SETTLED: Final = 15.0
 _NO_TABLE: Final = 503
 _NOT_FOUND: Final = 404
 ACCOUNTS_EVERY: Final = 30.0
-"""Seconds between two questions for the accounts' last updates, because the answer has a part for each account."""
+"""Minimum seconds between two requests for the accounts' last updates: the answer grows with the number of accounts."""
 NUDGE: Final = 10.0
 """Seconds between two annotations of a pod that lags, because the kubelet may have read a stale cache after the first.
 """

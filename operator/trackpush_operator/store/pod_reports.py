@@ -32,7 +32,7 @@ class PodReport(msgspec.Struct, frozen=True, kw_only=True):
     """Revision of each shard that the pod serves."""
     troubles: Mapping[str, PushTrouble] = {}
     refused: Mapping[str, int] = {}
-    """Refusals in a row of accounts."""
+    """Consecutive refused requests, by account."""
     accounts: Mapping[str, AccountReport] | None = None
     """The accounts' last updates; None if the pod was not asked for them in this round."""
     error: str = ""
@@ -192,7 +192,7 @@ class PodReports:
         return any(part.number_of(report.files.get(part.name)) < part.newest for part in table.parts.values())
 
     def is_settled(self, table: ShardedTable, now: float) -> bool:
-        """Whether every ready pod serves everything that was written, so that rare polls are enough."""
+        """Whether every ready pod serves all written shards; if so, rare polls are enough."""
         states = (self.state(table.server, part, now) for part in table.parts.values())
         written = all(not part.is_behind for part in table.parts.values())
         return written and all(

@@ -35,7 +35,7 @@ class KnownAggregator(msgspec.Struct, frozen=True, kw_only=True, rename="camel")
     samples: tuple[str, ...] | None
     """Names of the samples; null if the server does not have them: it gets AggregatorDefinitions without samples."""
     samples_command: str | None
-    """Prints the samples."""
+    """A command that prints the samples."""
 
 
 class AggregatorList(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

@@ -317,7 +317,7 @@ class LostCommits(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def updates(self) -> int | None:
-        """Number of lost updates; None if they are of several days, between whose ids there are gaps."""
+        """Number of lost updates; None if they span several days, because there are gaps between the days' ids."""
         if self.kept_to >> _DAY_BITS != self.highest >> _DAY_BITS and self.kept_to < self.highest:
             return None
         return max(self.highest - self.kept_to, 0)

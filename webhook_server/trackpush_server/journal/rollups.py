@@ -67,7 +67,7 @@ class TallyRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def day_since(now: int) -> int:
-    """Start of the last day: a full hour, 24 to 25 hours ago."""
+    """Start of the last day, rounded down to a full hour: 24 to 25 hours ago."""
     return (now - DAY) // HOUR * HOUR
 
 

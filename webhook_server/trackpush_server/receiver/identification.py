@@ -108,7 +108,7 @@ class Identification:
     async def _held(
         self, serving: Serving, served: ServedAggregator, head: Head, request: Request, given: Credentials
     ) -> Response | Identified:
-        """A body that counts until the answer, or until its signature is found to be wrong."""
+        """Read and identify a body. Its bytes count against the limit until the answer or a wrong signature."""
         share = self._admission.signed if given.match is None else self._admission.held
         with contextlib.ExitStack() as stack:
             arriving = stack.enter_context(entered(request, served.limits, share))
