@@ -146,9 +146,9 @@ def _annotations(snapshot: ServerSnapshot) -> Finding | None:
         return None
     shown = ", ".join(names[:_MOST_OBJECTIONS]) + (" and more" if len(names) > _MOST_OBJECTIONS else "")
     message = (
-        f"spec.expose.ingress.annotations must not contain {shown}: they change an ingress controller that others use"
-        ", or take other hosts; remove them. Only the chart's value ingress.allowAllAnnotations, set by an administrator,"
-        " permits this"
+        f"spec.expose.ingress.annotations must not contain {shown}: they change an ingress controller that others"
+        " use, or take other hosts; remove them. Only the chart's value ingress.allowAllAnnotations, set by an"
+        " administrator, permits this"
     )
     return Finding("Accepted", "False", "AnnotationNotAllowed", message)
 
