@@ -50,7 +50,7 @@ async def wrong_now(desk: AdminServices, scope: ClientScope) -> tuple[StatusFind
         activity=tuple(account for account in await desk.activity() if scope.owns(account.name)),
         died={name: number for name, number in died(await desk.rollups.sums()).items() if scope.owns(name)},
     )
-    return tuple(map(_for_people, server_findings(found).findings))
+    return tuple(_for_people(finding) for finding in server_findings(found).findings if scope.owns(finding.name))
 
 
 def _waiting(scope: ClientScope, entry: Waiting) -> Waiting:
