@@ -157,7 +157,7 @@ class Rig:
 
     async def until_breaker(self, state: str, name: str = "acme/oms") -> None:
         """Wait until a channel is in this state."""
-        await until(lambda: self.channel(name).breaker == state, seconds=10, what=lambda: repr(self.channel(name)))
+        await until(lambda: self.channel(name).breaker == state, seconds=60, what=lambda: repr(self.channel(name)))
 
     async def until_ended(self, count: int) -> None:
         """Wait until so many pushes have ended and their outcomes are on disk."""

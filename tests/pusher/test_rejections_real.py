@@ -13,7 +13,8 @@ from trackpush_server.pusher.budget import WAITING, WINDOW
 
 REJECTED = 5_500
 PATIENCE = 120.0
-"""Seconds for thousands of attempts on a busy machine; what is measured are the pushes that come after them."""
+"""Seconds for thousands of attempts on a busy machine, and for the good pushes after them, which would wait for hours
+behind the retries of the rejected ones. `test_rejections` has their exact bounds, in virtual time."""
 
 
 def is_bad(mark: int) -> bool:
@@ -45,15 +46,15 @@ async def test_new_good_pushes_are_delivered_while_thousands_wait_also_after_cli
             assert await rig.pending() == REJECTED
             begun = time.monotonic()
             await rig.post(*range(20_000, 20_020))
-            await until(lambda: len(rig.seen.ends) >= 4_520, seconds=10, what="20 more are delivered")
+            await until(lambda: len(rig.seen.ends) >= 4_520, seconds=PATIENCE, what="20 more are delivered")
             print(f"delivered after {time.monotonic() - begun:.2f} s")  # noqa: T201 - the figure of the docs
     async with open_rig(tmp_path, destination) as rig:
         await rig.post(*range(30_000, 30_020))
         await rig.until_breaker("open")
         async with open_sink(picky, port=port) as sink:
             good = set(range(30_000, 30_020))
-            await until(lambda: good <= sink.marks, seconds=60, what="20 are delivered after both restarted")
+            await until(lambda: good <= sink.marks, seconds=PATIENCE, what="20 are delivered after both restarted")
             begun = time.monotonic()
             await rig.post(*range(40_000, 40_020))
-            await until(lambda: set(range(40_000, 40_020)) <= sink.marks, seconds=10, what="20 more")
+            await until(lambda: set(range(40_000, 40_020)) <= sink.marks, seconds=PATIENCE, what="20 more")
             print(f"delivered after {time.monotonic() - begun:.2f} s")  # noqa: T201
