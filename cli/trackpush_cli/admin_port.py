@@ -69,18 +69,15 @@ class AdminClient:
             CommandError: nothing answered, or not a server's admin port; the message says what to do.
             ProblemsFoundError: the server refused; the message is the server's.
         """
-        found = self.find(method, path, request)
+        status, content = self._send(method, path, request)
+        found = self._read(status, content, path)
         if found is None:
-            raise CommandError(
-                f"{self.name}{path}: 404; this is not the admin port of a Trackpush server, or the server is older"
-            )
+            raise CommandError(_missing(self.name, path, content))
         return found
 
     def find(self, method: str, path: str, request: object = None) -> Any | None:
         """The answer's JSON, or None for 404. Raises what `ask` does."""
-        body = None if request is None else json.dumps(request)
-        headers = self._headers | ({} if body is None else {"Content-Type": "application/json"})
-        status, content = self._exchange(method, path, body, headers)
+        status, content = self._send(method, path, request)
         return self._read(status, content, path)
 
     def events(self, path: str) -> Iterator[Any]:
@@ -102,6 +99,11 @@ class AdminClient:
     def close(self) -> None:
         """Close the connection; the next request opens a new one."""
         self._connection.close()
+
+    def _send(self, method: str, path: str, request: object) -> tuple[int, bytes]:
+        body = None if request is None else json.dumps(request)
+        headers = self._headers | ({} if body is None else {"Content-Type": "application/json"})
+        return self._exchange(method, path, body, headers)
 
     def _exchange(self, method: str, path: str, body: str | None, headers: dict[str, str]) -> tuple[int, bytes]:
         try:
@@ -159,6 +161,18 @@ def read_token(file: Path) -> str:
         return file.read_text().strip()
     except (OSError, UnicodeDecodeError) as error:
         raise CommandError(f"--token-file {file}: {getattr(error, 'strerror', None) or error}") from None
+
+
+def _missing(server: str, path: str, content: bytes) -> str:
+    """The message of a 404: the server's own, unless it does not know the path."""
+    try:
+        found = json.loads(content)
+    except ValueError:
+        found = None
+    detail = found.get("detail") if isinstance(found, dict) else None
+    if isinstance(detail, str) and not detail.startswith("no path "):
+        return f"{server}: {detail}"
+    return f"{server}{path}: 404; this is not the admin port of a Trackpush server, or the server is older"
 
 
 def _told(found: dict[str, Any], status: int) -> str:

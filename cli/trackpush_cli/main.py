@@ -39,7 +39,9 @@ COMMANDS = {
     ),
     "aggregators": Entry("trackpush_cli.aggregators.command", "List, test and write definitions of aggregators."),
     "send": Entry("trackpush_cli.send", "Post a tracking update as an aggregator would."),
-    "test": Entry("trackpush_cli.sample", "Send a signed test push to a client's endpoint."),
+    "test": Entry(
+        "trackpush_cli.sample", "Send a signed test push to a client's endpoint, or a test message to people."
+    ),
     "listen": Entry("trackpush_cli.listen", "Forward the pushes of a PushConfig to this machine."),
     "portal": Entry("trackpush_cli.portal", "Create, list and revoke links to the portal for clients' people."),
     "pushes": Entry("trackpush_cli.pushes", "Show pushes and their attempts."),

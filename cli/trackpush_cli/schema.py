@@ -1,4 +1,4 @@
-"""`trackpush schema`: writes the notification's JSON Schema and the admin API's description."""
+"""`trackpush schema`: writes the JSON Schemas of notifications and messages, and the admin API's description."""
 
 import difflib
 import json
@@ -9,6 +9,8 @@ import click
 from trackpush_cli.output import say
 from trackpush_server.admin.api.openapi import VERSION as API_VERSION
 from trackpush_server.admin.api.served import document
+from trackpush_server.announcing.schema import VERSION as MESSAGE_VERSION
+from trackpush_server.announcing.schema import message_schema
 from trackpush_server.notification_schema import VERSION, breaks, notification_schema
 
 
@@ -16,21 +18,25 @@ from trackpush_server.notification_schema import VERSION, breaks, notification_s
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path, file_okay=False))
 @click.option("--check", is_flag=True, help="Write nothing; exit 1 and show the difference when DIR is out of date.")
 def command(*, directory: Path, check: bool) -> int:
-    """Write the JSON Schema of the canonical notification and the OpenAPI description of the admin API to DIR.
+    """Write the JSON Schemas of the canonical notification and of messages to people, and the admin API's description.
 
-    A change of the notification that breaks clients of the version is refused: it needs a new version.
+    A change that breaks clients of a schema's version is refused: it needs a new version.
     """
-    path = directory / f"notification.v{VERSION}.json"
-    schema = notification_schema()
-    found = _read(path)
-    broken = breaks(json.loads(found), schema) if found else []
-    for line in broken:
-        say(line, err=True)
-    if broken:
-        say(f"{path}: this breaks clients of version {VERSION}: undo it, or make a new version", err=True)
-        return 1
+    schemas = {
+        directory / f"notification.v{VERSION}.json": notification_schema(),
+        directory / f"message.v{MESSAGE_VERSION}.json": message_schema(),
+    }
+    for path, schema in schemas.items():
+        found = _read(path)
+        broken = breaks(json.loads(found), schema) if found else []
+        for line in broken:
+            say(line, err=True)
+        if broken:
+            say(f"{path}: this breaks clients of this version: undo it, or make a new version", err=True)
+            return 1
     api = directory / f"admin-api.v{API_VERSION.partition('.')[0]}.json"
-    made = {path: json.dumps(schema, indent=2, ensure_ascii=False) + "\n", api: document().decode()}
+    made = {path: json.dumps(schema, indent=2, ensure_ascii=False) + "\n" for path, schema in schemas.items()}
+    made[api] = document().decode()
     stale = {file: text for file, text in made.items() if text != _read(file)}
     if check:
         for file, text in stale.items():

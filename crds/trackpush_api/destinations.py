@@ -1,7 +1,5 @@
 """Compiles a PushConfig to a destination: one resource at a time, all its problems at once."""
 
-import base64
-import binascii
 from functools import lru_cache
 from itertools import pairwise
 from typing import TypeVar
@@ -12,12 +10,14 @@ from trackpush_api.aggregators.names import BUILT_IN, KnownAggregators
 from trackpush_api.authorization import client_credentials, fixed_authorization
 from trackpush_api.certificates import check_certificates
 from trackpush_api.expressions import InvalidExpressionError, compile_expression
-from trackpush_api.headers import objection_to_name, objection_to_size, objection_to_value
-from trackpush_api.kinds.push_config import FilterSpec, Header, PushConfigSpec, RetrySpec
+from trackpush_api.headers import objection_to_size
+from trackpush_api.kinds.push_config import FilterSpec, PushConfigSpec, RetrySpec
 from trackpush_api.manifest import Resource
+from trackpush_api.notifications import compile_notifications
 from trackpush_api.portal_label import is_portals
 from trackpush_api.problems import Problem, Reason, Severity, unexpected
 from trackpush_api.quantities import seconds
+from trackpush_api.request_parts import compile_headers, compile_signing
 from trackpush_api.routing import Destination, Egress, Filter, RateLimit, Retry, TlsMaterial
 from trackpush_api.secrets import SecretResolver, Secrets
 from trackpush_api.status_names import objection_to_filter, objections_to_expression
@@ -26,7 +26,6 @@ from trackpush_api.vocabulary import Direction
 
 T = TypeVar("T", Filter, Retry)
 _MOST_TIMEOUT = 120.0
-_SIGNING_BYTES = (24, 64)
 _MOST_STEPS = 32
 
 
@@ -64,7 +63,7 @@ def _compile(
         headers=headers,
         oauth2=client_credentials(resource, spec.auth, egress, resolver, problems),
         tls=_tls(spec, resolver),
-        signing=_signing(resource, spec, resolver, problems),
+        signing=compile_signing(resource, spec.signing, "spec.signing", resolver, problems),
         payload_format=spec.payload.format,
         filter=_same(_filter(spec)),
         timeout=seconds(spec.delivery.timeout),
@@ -81,7 +80,9 @@ def _compile(
     _check_expression(resource, spec.filter.expression, known, problems)
     _check_statuses(resource, spec.filter, known, problems)
     broken = any(problem.severity is Severity.ERROR for problem in problems)
-    return CompiledDestination(destination=None if broken else compiled, problems=tuple(problems))
+    notified = compile_notifications(resource, spec.notifications, secrets=secrets, egress=egress)
+    complete = msgspec.structs.replace(compiled, announcement_targets=notified.targets)
+    return CompiledDestination(destination=None if broken else complete, problems=(*problems, *notified.problems))
 
 
 def _check(resource: Resource, spec: PushConfigSpec, egress: Egress, problems: list[Problem]) -> None:
@@ -123,19 +124,9 @@ def _check_statuses(resource: Resource, wanted: FilterSpec, known: KnownAggregat
 def _headers(
     resource: Resource, spec: PushConfigSpec, resolver: SecretResolver, problems: list[Problem]
 ) -> tuple[tuple[str, str], ...]:
-    headers: list[tuple[str, str]] = []
-    names: set[str] = set()
-    for index, header in enumerate(spec.headers):
-        field = f"spec.headers[{index}]"
-        wrong = objection_to_name(header.name)
-        if header.name.lower() in names:
-            wrong = f"duplicate header {header.name}; remove one"
-        if wrong is not None:
-            problems.append(resource.problem(f"{field}.name", wrong, reason=Reason.INVALID))
-        names.add(header.name.lower())
-        headers.append((header.name, _header_value(resource, header, field, resolver, problems)))
+    headers = compile_headers(resource, spec.headers, "spec.headers", resolver, problems)
     if spec.auth is not None:
-        if "authorization" in names:
+        if any(name.lower() == "authorization" for name, _ in headers):
             message = "headers also contains Authorization; keep one of them"
             problems.append(resource.problem("spec.auth", message, reason=Reason.INVALID))
         headers.extend(fixed_authorization(resource, spec.auth, resolver, problems))
@@ -143,24 +134,6 @@ def _headers(
     if excess is not None:
         problems.append(resource.problem("spec.headers", excess, reason=Reason.INVALID))
     return tuple(headers)
-
-
-def _header_value(
-    resource: Resource, header: Header, field: str, resolver: SecretResolver, problems: list[Problem]
-) -> str:
-    """The value as it is sent: without whitespace at its ends (RFC 9110, section 5.5)."""
-    if header.value_from is not None:
-        return resolver.header_value(header.value_from, f"{field}.valueFrom") or ""
-    value = header.value or ""
-    wrong = objection_to_value(value)
-    if wrong is not None:
-        problems.append(resource.problem(f"{field}.value", wrong, reason=Reason.INVALID))
-    elif value != value.strip():
-        message = "has whitespace at its ends, which is not sent; remove it"
-        problems.append(resource.problem(f"{field}.value", message, Severity.WARNING))
-    elif not value:
-        problems.append(resource.problem(f"{field}.value", "is empty; set it or remove the header", Severity.WARNING))
-    return value.strip()
 
 
 def _tls(spec: PushConfigSpec, resolver: SecretResolver) -> TlsMaterial | None:
@@ -172,31 +145,6 @@ def _tls(spec: PushConfigSpec, resolver: SecretResolver) -> TlsMaterial | None:
         certificate=resolver.pem(tls.certificate, "spec.tls.certificate") if tls.certificate else None,
         private_key=resolver.pem(tls.private_key, "spec.tls.privateKey") if tls.private_key else None,
     )
-
-
-def _signing(
-    resource: Resource, spec: PushConfigSpec, resolver: SecretResolver, problems: list[Problem]
-) -> tuple[str, ...]:
-    found = []
-    for index, source in enumerate(spec.signing.secrets if spec.signing else ()):
-        field = f"spec.signing.secrets[{index}]"
-        value = resolver.value(source, field)
-        if value is None:
-            continue
-        try:
-            size = len(base64.b64decode(value.removeprefix("whsec_"), validate=True))
-        except (binascii.Error, ValueError):
-            size = 0
-        if not value.startswith("whsec_") or not _SIGNING_BYTES[0] <= size <= _SIGNING_BYTES[1]:
-            problems.append(
-                resource.problem(
-                    field,
-                    "the Secret's value is not a signing secret: whsec_ and base64 of 24 to 64 bytes",
-                    reason=Reason.SECRET_VALUE_INVALID,
-                )
-            )
-        found.append(value)
-    return tuple(found)
 
 
 def _filter(spec: PushConfigSpec) -> Filter:

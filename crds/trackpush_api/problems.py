@@ -1,8 +1,12 @@
 """A problem with a resource: who, where, what was found and what to do. Never a secret value."""
 
 from enum import StrEnum
+from typing import Final
 
 import msgspec
+
+NOTIFYING: Final = "Notifying"
+"""The condition of problems that concern only an entry of ``spec.notifications``."""
 
 
 class Severity(StrEnum):
@@ -79,6 +83,8 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     line: int | None = None
     follows: bool = False
     """Whether it is only a consequence of another problem, with a Secret."""
+    only_notification: bool = False
+    """Whether it excludes only an entry of ``spec.notifications``: everything else of the resource is served."""
 
     def __str__(self) -> str:
         """The problem in one line, such as ``acme.yaml:12: AggregatorWebhook acme/clickpost spec.keys[0]: …``."""
@@ -90,7 +96,14 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def condition(self) -> str | None:
         """The condition that isn't True because of this problem."""
-        return None if self.reason is None else self.reason.condition
+        if self.reason is None:
+            return None
+        return NOTIFYING if self.only_notification else self.reason.condition
+
+    @property
+    def is_about_secret(self) -> bool:
+        """Whether a reference to a Secret or to a PushConfig can't be resolved."""
+        return self.reason in _REFERENCES
 
     @property
     def order(self) -> tuple[bool, str, int, str]:

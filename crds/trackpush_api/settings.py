@@ -11,6 +11,7 @@ from trackpush_api.kinds import WebhookServerSpec
 from trackpush_api.kinds.webhook_server import EncryptionSpec
 from trackpush_api.kubernetes_names import annotation_problems, label_problems, objection_to_server_name
 from trackpush_api.manifest import Resource
+from trackpush_api.notifications import compile_notifications
 from trackpush_api.problems import Problem, Reason, Severity, unexpected
 from trackpush_api.quantities import seconds
 from trackpush_api.routing import (
@@ -56,9 +57,14 @@ def _compile(server: Resource, spec: WebhookServerSpec, secrets: Secrets, known:
     resolver = SecretResolver(server, secrets, problems)
     storage = _storage(spec, resolver)
     encryption = None if spec.encryption is None else _encryption(spec.encryption, resolver)
+    notified = compile_notifications(server, spec.notifications, secrets=secrets, egress=compile_egress(spec))
+    problems += notified.problems
     if storage is None or (encryption is None) != (spec.encryption is None):
         return CompiledSettings(settings=None, problems=tuple(problems))
-    return CompiledSettings(settings=_settings(server, spec, storage, encryption), problems=tuple(problems))
+    settings = msgspec.structs.replace(
+        _settings(server, spec, storage, encryption), announcement_targets=notified.targets
+    )
+    return CompiledSettings(settings=settings, problems=tuple(problems))
 
 
 def compile_egress(spec: WebhookServerSpec) -> Egress:

@@ -3,6 +3,7 @@
 import json
 import re
 
+import jsonschema_rs
 import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,12 +16,12 @@ from trackpush_server.announcing.messages import (
     MOST_BYTES,
     MOST_SLACK_CHARS,
     Announcement,
-    EventView,
-    MessageBody,
     TargetFormat,
     render,
 )
+from trackpush_server.announcing.schema import EventView, MessageBody, message_schema
 
+VALIDATOR = jsonschema_rs.Draft202012Validator(message_schema())
 SINCE = 1_795_986_000_000  # 2026-11-29T21:00:00Z
 
 
@@ -94,11 +95,11 @@ def test_one_event_is_a_document_for_a_program() -> None:
         ("EndpointFailing", 1, "The endpoint of acme/x has been failing since {}."),
         ("EndpointRecovered", 1, "The endpoint of acme/x accepts pushes again. It had been failing since {}."),
         ("EndpointGone", 1, "The endpoint of acme/x answered 410 (Gone) at {}, and its pushes wait."),
-        ("PushesDead", 1, "1 push to acme/x died, the first at {}."),
-        ("PushesDead", 12, "12 pushes to acme/x died, the first at {}."),
+        ("PushesDead", 1, "1 push to acme/x died, the latest at {}."),
+        ("PushesDead", 12, "12 pushes to acme/x died, the latest at {}."),
         ("AccountSilent", 1, "The account acme/x has been silent since {}."),
-        ("AccountUnrecognised", 1, "1 body of the account acme/x named no shipment, the first at {}."),
-        ("AccountUnrecognised", 3, "3 bodies of the account acme/x named no shipment, the first at {}."),
+        ("AccountUnrecognised", 1, "1 body of the account acme/x named no shipment, the latest at {}."),
+        ("AccountUnrecognised", 3, "3 bodies of the account acme/x named no shipment, the latest at {}."),
     ],
 )
 def test_each_kind_of_event_has_its_sentence(kind: AnnouncementKind, number: int, sentence: str) -> None:
@@ -165,6 +166,7 @@ def test_any_events_give_a_bounded_body_that_its_schema_reads(found: list[Announ
     encoded = render("StandardWebhooks", made)
     text = slack(made)
 
+    VALIDATOR.validate(json.loads(encoded))
     body = msgspec.json.decode(encoded, type=MessageBody)
     assert len(encoded) <= MOST_BYTES
     assert body.data.total == len(found) == sum(body.data.counts.values())

@@ -115,6 +115,7 @@ async def test_an_endpoint_that_refuses_is_reported_with_its_answer(rig: Rig) ->
 
     assert (done.exit_code, "did not accept the test push: HTTP 401: wrong key" in done.stderr) == (1, True)
     assert (unknown.exit_code, len(rig.sink.arrivals)) == (2, 1)
+    assert "no PushConfig acme/nothing is served here" in unknown.stderr
 
 
 async def test_a_test_push_passes_the_egress_guard(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import msgspec
 
 from config_history.filled import Filler
 from support.serving import account, table
-from trackpush_api.routing import Destination, Filter, RoutingTable
+from trackpush_api.routing import AnnouncementTarget, Destination, Filter, RoutingTable
 from trackpush_api.vocabulary import Aggregator
 from trackpush_server.config_history.differences import Difference, between, since
 from trackpush_server.config_history.fields import fields, resources, stored
@@ -12,7 +12,8 @@ from trackpush_server.journal.config_history import FieldChange, ResourceChange,
 
 OMS = Destination(name="acme/oms", url="https://oms.acme.example/hooks?token=t0p", signing=("whsec_old",))
 SHOWN = {
-    "Account.aggregator", "Account.destinations", "Account.statuses", "Definition.path", "Definition.spec",
+    "Account.aggregator", "Account.destinations", "Account.statuses", "AnnouncementTarget.name", "Definition.path",
+    "Definition.spec",
     "Destination.url host", "Egress.allowed_cidrs", "Egress.denied_cidrs", "Egress.proxy host", "Filter.aggregators",
     "Filter.expression", "Filter.statuses", "Host.aggregators", "Host.host", "OAuth2.scopes", "OAuth2.token_url host",
     "ServerSettings.base_path", "Tenant.takes_over", "Tenant.uid",
@@ -48,6 +49,18 @@ def test_each_changed_field_has_its_path_in_the_spec_and_both_values() -> None:
         FieldChange(path="delivery.ordering", old="PerShipment", new="None"),
         FieldChange(path="delivery.timeout", old="10s", new="20s"),
         FieldChange(path="filter.statuses", old=None, new="DELIVERED, RTO"),
+    )
+
+
+def test_a_changed_notification_is_named_and_its_url_is_hidden() -> None:
+    slack = AnnouncementTarget(name="PushConfig/acme/oms/slack", url="https://hooks.slack.example/T0/s3cret")
+    old, new = (
+        msgspec.structs.replace(OMS, announcement_targets=(each,))
+        for each in (slack, msgspec.structs.replace(slack, url="https://other.example/x", format="Slack"))
+    )
+    assert changed(old, new) == (
+        FieldChange(path="notifications.slack.format", old="StandardWebhooks", new="Slack"),
+        FieldChange(path="notifications.slack.url", hidden=True),
     )
 
 

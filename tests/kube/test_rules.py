@@ -163,6 +163,28 @@ CREATED: list[tuple[str, str, Spec, Spec]] = [
      _DEFINITION | {"redact": ["rider..phone"]}),
 ]  # fmt: skip
 
+_SLACK: Spec = {"name": "slack", "urlFrom": _SECRET, "format": "Slack"}
+_PLAIN: Spec = {"name": "plain", "url": "https://ops.acme.example/x"}
+
+NOTIFIED: list[tuple[str, Spec, Spec]] = [
+    ("set exactly one of url and urlFrom", _SLACK, _SLACK | {"url": "https://x.example"}),
+    ("set exactly one of url and urlFrom", _PLAIN, {"name": "plain"}),
+    ("remove signing, because Slack verifies no signatures; or use format: StandardWebhooks",
+     _PLAIN | {"signing": {"secrets": [_SECRET]}}, _SLACK | {"signing": {"secrets": [_SECRET]}}),
+    ("write the URL without user and password; use headers", _PLAIN, _PLAIN | {"url": "https://u:p@x.example"}),
+    (f"write {WORDS[patterns.URL]}", _PLAIN, _PLAIN | {"url": "ops.acme.example"}),
+    (f"write {WORDS[patterns.NAME]}", _PLAIN, _PLAIN | {"name": "Plain"}),
+    (f"write {WORDS[patterns.DATA_KEY]}", _SLACK, _SLACK | {"urlFrom": {"secretKeyRef": {"name": "a", "key": "a b"}}}),
+    *((message, _PLAIN | {"headers": good["headers"]}, _PLAIN | {"headers": bad["headers"]})
+      for _, message, good, bad in CREATED if "headers" in good and "headers" in bad and good["headers"]),
+]  # fmt: skip
+"""Entries of spec.notifications, which two kinds have: the message, a good one, and a bad one."""
+CREATED += [
+    (kind, message, base | {"notifications": [good]}, base | {"notifications": [bad]})
+    for kind, base in (("PushConfig", _PUSH), ("WebhookServer", {}))
+    for message, good, bad in NOTIFIED
+]
+
 NAMED: list[tuple[str, str, str]] = [
     ("kit", "shiprocket",
      "metadata.name is that of a built-in aggregator: write another one than clickpost, shiprocket, shipway, st"),
@@ -202,6 +224,8 @@ REFUSED: list[tuple[str, Spec, str]] = [
         "without user and password",
     ),
     ("AggregatorWebhook", _WEBHOOK | {"keys": []}, "spec.keys"),
+    ("PushConfig", _PUSH | {"notifications": [_PLAIN, _PLAIN]}, "duplicate entries for key"),
+    ("WebhookServer", {"notifications": [_PLAIN | {"events": ["Failing"]}]}, 'supported values: "EndpointFailing"'),
     ("WebhookServer", {"egress": {"deniedCIDRs": ["10.0.0.0"]}}, "write an address range"),
     ("WebhookServer", {"replicas": 0}, "should be greater than or equal to 1"),
     ("WebhookServer", {"limits": {"headerTimeout": "10"}}, "write a duration"),

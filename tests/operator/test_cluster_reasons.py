@@ -23,6 +23,8 @@ Within = Callable[[Body], Body]
 KEYS = objects.secret("keys", **{"in": "key-of-acme-0001", "out": "s-1", "empty": "", "line": "a\nb", "short": "k"})
 MAIN = objects.server()
 SHARED = objects.server(storage={"postgres": {"dsnSecretRef": {"name": "db", "key": "dsn"}}}, replicas=2)
+SLACK = {"name": "slack", "format": "Slack", "urlFrom": {"secretKeyRef": {"name": "hooks", "key": "slack"}}}
+PLAIN = {"name": "plain", "url": "http://plain.example"}
 AW, PC, WHS = "AggregatorWebhook", "PushConfig", "WebhookServer"
 
 REACHED: list[tuple[list[Body], str, str, str, str, str]] = [
@@ -52,6 +54,13 @@ REACHED: list[tuple[list[Body], str, str, str, str, str]] = [
     ([objects.server(expose={"httpRoute": {"parentRefs": [{"name": "edge"}]}})], WHS, "main", "Programmed",
      "False ExposeUnavailable", "Gateway API"),
     ([MAIN], WHS, "main", "Programmed", "False NoReadyPods", ""),
+    ([objects.server(notifications=[SLACK])], WHS, "main", "Notifying", "False SecretNotFound",
+     'Secret "hooks" is not in namespace'),
+    ([objects.server(notifications=[SLACK])], WHS, "main", "ResolvedRefs", "True ResolvedRefs", ""),
+    ([MAIN, KEYS, objects.push(notifications=[SLACK]), objects.webhook()], PC, "oms", "Notifying",
+     "False SecretNotFound", "create it or fix the name (until then, notification slack is not sent)"),
+    ([MAIN, KEYS, objects.push(notifications=[PLAIN]), objects.webhook()], PC, "oms", "Notifying", "False Invalid",
+     "spec.notifications[0].url: plain http is refused"),
 ]  # fmt: skip
 
 

@@ -57,6 +57,18 @@ def test_each_problem_makes_its_condition_false_and_ready_shows_it(reason: Reaso
         assert "spec.x: is wrong; fix it" in found[0].message
 
 
+def test_a_notification_with_an_error_has_its_own_condition_and_the_rest_stays_as_it_is() -> None:
+    alone = msgspec.structs.replace(problem(Reason.SECRET_NOT_FOUND), only_notification=True)
+    for found in (
+        server.findings(msgspec.structs.replace(SERVER, problems=(alone,))),
+        push.findings(msgspec.structs.replace(PUSH, problems=(alone,))),
+    ):
+        assert shown(found, "Notifying") == ("False", "SecretNotFound")
+        assert shown(found, "Ready") == ("False", "SecretNotFound")
+        assert {shown(found, type_)[0] for type_ in ("Accepted", "ResolvedRefs", "Programmed")} == {"True"}
+    assert not [found for found in push.findings(PUSH) if found.type == "Notifying"]
+
+
 @every_row(
     ("change", "programmed", "ready"),
     [

@@ -20,6 +20,7 @@ from trackpush_server.journal.slots import Ownership
 from trackpush_server.journal.sqlite import SqliteJournal
 from trackpush_server.operations.operations import Operations
 from trackpush_server.operations.portal_links import PortalLinks
+from trackpush_server.operations.sample_notification import SampleNotifications
 from trackpush_server.operations.sample_push import SamplePushes
 from trackpush_server.options import ServeOptions
 from trackpush_server.outbound.port import Transport
@@ -185,8 +186,9 @@ def admin_services(
     portal_links: PortalLinks,
     portal_url: Callable[[], str | None],
     announcer: Announcer,
+    console: str | None,
 ) -> AdminServices:
-    """The services that the admin API and the console use."""
+    """The services that the admin API and the console use; ``console``: its URL in browsers, if known."""
     return AdminServices(
         lookup=journal.search,
         audit_log=journal.audit,
@@ -196,6 +198,7 @@ def admin_services(
         reseals=operations.reseals,
         inbox=operations.retries,
         test_pushes=SamplePushes(lambda: tables.table),
+        test_notifications=SampleNotifications(lambda: tables.table, console=console),
         windows=telemetry.windows,
         sampler=telemetry.sampler,
         rollups=telemetry.rollups,

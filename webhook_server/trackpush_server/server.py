@@ -141,6 +141,7 @@ class Server:
             status=self._status,
             silence=self._silence,
             announcer=self._announcer,
+            console=options.console.url,
             portal_links=portal_links,
             portal_url=self._portal.url,
         )

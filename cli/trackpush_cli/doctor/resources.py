@@ -20,7 +20,7 @@ def examine(subject: CheckScope) -> Iterator[CheckResult]:
         )
     for resource in subject.resources:
         found = [problem for problem in subject.problems if problem.resource == resource.title]
-        told = [problem for problem in found if subject.unread_secrets is None or problem.condition != "ResolvedRefs"]
+        told = [problem for problem in found if subject.unread_secrets is None or not problem.is_about_secret]
         yield from (_outcome(problem) for problem in told if not _is_word(problem))
         if not found and resource.spec is not None:
             count = sum(1 for _ in sources(resource.spec))
@@ -45,7 +45,7 @@ def _is_word(problem: Problem) -> bool:
 
 
 def _outcome(problem: Problem, check: str | None = None) -> CheckResult:
-    name = check or (_SECRETS if problem.condition == "ResolvedRefs" else _RESOURCES)
+    name = check or (_SECRETS if problem.is_about_secret else _RESOURCES)
     subject = problem.resource or problem.file or "resources"
     message, _, advice = problem.message.rpartition("; ")
     text = f"{problem.field}: {message or advice}" if problem.field else message or advice

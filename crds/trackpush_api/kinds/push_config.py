@@ -18,19 +18,11 @@ from trackpush_api.kinds.base import (
     all_defaults,
     also,
     checked_by,
-    list_map,
     rule,
 )
-from trackpush_api.kinds.reserved import RESERVED, RESERVED_PREFIX
+from trackpush_api.kinds.notification import Notifications
+from trackpush_api.kinds.request_parts import UNIQUE_HEADERS, Header, Signing
 
-_NOT_RESERVED = rule(
-    f"!(self.lowerAscii() in {sorted(RESERVED)}) && !self.lowerAscii().startsWith('{RESERVED_PREFIX}')",
-    "Trackpush itself sets this header; remove it",
-)
-_NAMED_ONCE = rule(
-    "self.all(h, self.exists_one(g, g.name.lowerAscii() == h.name.lowerAscii()))",
-    "a header is set twice (upper and lower case are the same); remove one",
-)
 _NO_PASSWORD = rule(
     "!self.matches('^https?://[^/?#]*@')", "write the URL without user and password, and set auth.basic instead"
 )
@@ -39,33 +31,9 @@ _AT_MOST_TWO_MINUTES = rule(
     " || duration(self) <= duration('2m')",
     "must be at most 2m",
 )
-HeaderName = Annotated[str, Field(pattern=patterns.HEADER_NAME, min_length=1, max_length=128)]
-
-_ONE_VALUE = "set exactly one of value and valueFrom"
 _ONE_AUTH = "set exactly one of basic, bearer and oauth2ClientCredentials"
 _CERTIFICATE = "set certificate and privateKey together"
 _RETRY = "set schedule or backoff, not both"
-
-
-class Header(ApiModel):
-    """A header that every push to the client carries."""
-
-    model_config = checked_by(rule("has(self.value) != has(self.valueFrom)", _ONE_VALUE))
-
-    name: HeaderName = Field(
-        json_schema_extra=also(_NOT_RESERVED),
-        description="Header name. Trackpush sets Host, Content-Length, webhook-id and the like itself.",
-    )
-    value: Annotated[str, Field(max_length=8192, pattern=patterns.HEADER_VALUE)] | None = Field(
-        None, description="A value that is not secret."
-    )
-    value_from: SecretSource | None = Field(None, description="The value from a Secret.")
-
-    @model_validator(mode="after")
-    def _one(self) -> Self:
-        if (self.value is None) == (self.value_from is None):
-            raise ValueError(_ONE_VALUE)
-        return self
 
 
 class BasicAuth(ApiModel):
@@ -134,14 +102,6 @@ class Tls(ApiModel):
         if (self.certificate is None) != (self.private_key is None):
             raise ValueError(_CERTIFICATE)
         return self
-
-
-class Signing(ApiModel):
-    """Standard Webhooks signatures."""
-
-    secrets: Annotated[list[SecretSource], Field(min_length=1, max_length=4, json_schema_extra=ATOMIC)] = Field(
-        description="whsec_… secrets. Every push has one signature per secret, in this order, for rotation."
-    )
 
 
 class PayloadSpec(ApiModel):
@@ -234,8 +194,8 @@ class PushConfigSpec(ApiModel):
         description="URL that pushes are posted to.",
         json_schema_extra=also(_NO_PASSWORD),
     )
-    headers: Annotated[list[Header], Field(max_length=32, json_schema_extra=list_map("name") | also(_NAMED_ONCE))] = (
-        Field([], description="Headers of every push.")
+    headers: Annotated[list[Header], Field(max_length=32, json_schema_extra=UNIQUE_HEADERS)] = Field(
+        [], description="Headers of every push."
     )
     auth: Auth | None = Field(None, description="How Trackpush authenticates itself.")
     tls: Tls | None = Field(None, description="Private CA and client certificate.")
@@ -244,3 +204,6 @@ class PushConfigSpec(ApiModel):
     filter: FilterSpec = Field(default_factory=all_defaults(FilterSpec), description="Selects the updates to push.")
     delivery: Delivery = Field(default_factory=all_defaults(Delivery), description="How pushes are sent.")
     suspend: bool = Field(False, description="Stop sending: pushes wait, and none is lost.")
+    notifications: Notifications = Field(
+        [], description="Messages to people about this PushConfig and the accounts that send to it."
+    )

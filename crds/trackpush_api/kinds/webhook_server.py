@@ -20,6 +20,7 @@ from trackpush_api.kinds.base import (
     list_map,
     rule,
 )
+from trackpush_api.kinds.notification import Notifications
 from trackpush_api.kubernetes_names import MOST_ANNOTATIONS
 from trackpush_api.vocabulary import AggregatorName
 
@@ -379,6 +380,7 @@ class WebhookServerSpec(ApiModel):
         default_factory=all_defaults(AllowedNamespaces), description="Namespaces whose resources are served."
     )
     portal: PortalSpec | None = Field(None, description="Portal for the clients' own people. Default: off.")
+    notifications: Notifications = Field([], description="Messages to people about all clients of this server.")
     monitoring: Monitoring | None = Field(None, description="Metrics for a Prometheus in another namespace.")
     secrets: ReadableSecrets = Field(
         default_factory=lambda: ReadableSecrets.model_validate({}),

@@ -59,7 +59,7 @@ def claim_of(item: Item, *, any_pod_template: bool = False) -> HostClaim:
 def _read(item: Item, *, any_pod_template: bool) -> tuple[bool, frozenset[HostPath]]:
     resource, problems = resource_of(item)
     problems += compile_settings(resource, secrets={}).problems
-    is_valid = not any(problem.reason is Reason.INVALID for problem in problems)
+    is_valid = not any(problem.reason is Reason.INVALID and not problem.only_notification for problem in problems)
     spec = resource.spec
     if not isinstance(spec, WebhookServerSpec):
         return False, frozenset()

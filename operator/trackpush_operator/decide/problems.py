@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from trackpush_api.problems import Problem, Severity
+from trackpush_api.problems import NOTIFYING, Problem, Severity
 from trackpush_operator.decide.conditions import Finding
 
 _MOST = 5
@@ -15,6 +15,12 @@ def found_in(problems: Sequence[Problem], condition: str) -> Finding | None:
         return None
     assert mine[0].reason is not None
     return Finding(condition, "False", mine[0].reason.value, _texts(mine))
+
+
+def not_notifying(problems: Sequence[Problem]) -> tuple[Finding, ...]:
+    """A condition that exists only while a notification can't be sent. Pushes don't depend on it."""
+    found = found_in(problems, NOTIFYING)
+    return () if found is None else (found,)
 
 
 def hints(problems: Sequence[Problem]) -> str:

@@ -6,7 +6,7 @@ import msgspec
 
 from trackpush_api.problems import Problem
 from trackpush_operator.decide.conditions import NO_READY_PODS, SUSPENDED, Finding, StatusOfResource, first, summary
-from trackpush_operator.decide.problems import found_in, hints
+from trackpush_operator.decide.problems import found_in, hints, not_notifying
 from trackpush_operator.decide.programmed import programmed
 from trackpush_operator.store.rollout import PushTrouble, Rollout
 
@@ -32,7 +32,9 @@ def findings(snapshot: PushSnapshot) -> tuple[Finding, ...]:
     otherwise = Finding(DELIVERING, "True", DELIVERING, "no failure since the last delivery")
     delivering = first((_suspended, _failing, _unknown), snapshot, otherwise)
     parts = (accepted, resolved, programmed(snapshot.rollouts, served=snapshot.served))
-    return summary((*parts, *([delivering] if snapshot.suspended else []))), *parts, delivering
+    notifying = not_notifying(problems)
+    ready = summary((*parts, *notifying, *([delivering] if snapshot.suspended else [])))
+    return ready, *parts, delivering, *notifying
 
 
 def fields(_: PushSnapshot) -> StatusOfResource:

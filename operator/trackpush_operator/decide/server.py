@@ -19,7 +19,7 @@ from trackpush_operator.decide.conditions import (
 )
 from trackpush_operator.decide.host_ownership import HostPath, withheld
 from trackpush_operator.decide.pod_template import objections
-from trackpush_operator.decide.problems import found_in, hints
+from trackpush_operator.decide.problems import found_in, hints, not_notifying
 from trackpush_operator.decide.programmed import PROGRAMMED
 from trackpush_operator.kube.kinds import COMPONENT_LABEL, INSTANCE_LABEL
 
@@ -69,7 +69,8 @@ def findings(snapshot: ServerSnapshot) -> tuple[Finding, ...]:
     done = Finding(PROGRAMMED, "True", PROGRAMMED, "every pod is ready and serves the settings")
     resolved = found_in(problems, "ResolvedRefs") or Finding("ResolvedRefs", "True", "ResolvedRefs")
     parts = (accepted, resolved, first(_PROGRAMMED, snapshot, done))
-    return summary(parts), *parts, *_unwatched(snapshot)
+    notifying = not_notifying(problems)
+    return summary((*parts, *notifying)), *parts, *notifying, *_unwatched(snapshot)
 
 
 def _unwatched(snapshot: ServerSnapshot) -> tuple[Finding, ...]:

@@ -21,6 +21,7 @@ from trackpush_server.operations.inbox import InboxRetries
 from trackpush_server.operations.portal_links import PortalLinks
 from trackpush_server.operations.replays import Replays
 from trackpush_server.operations.reseals import Reseals
+from trackpush_server.operations.sample_notification import SampleNotifications
 from trackpush_server.operations.sample_push import SamplePushes
 from trackpush_server.outbound.answered import ShownAnswer
 from trackpush_server.pusher.live import LivePush
@@ -53,6 +54,7 @@ class AdminServices:
     reseals: Reseals
     inbox: InboxRetries
     test_pushes: SamplePushes
+    test_notifications: SampleNotifications
     windows: Windows
     sampler: Sampler
     rollups: RollupCounts

@@ -11,8 +11,8 @@ import msgspec
 
 from trackpush_aggregators.updates import rfc3339
 from trackpush_api.routing import namespace_of
-from trackpush_api.vocabulary import AnnouncementKind
 from trackpush_server.announcing.events import AnnouncedEvent
+from trackpush_server.announcing.schema import EventView, MessageBody, MessageData
 from trackpush_server.announcing.sentences import by_urgency, count_kinds, headline, overview, shown
 
 TargetFormat = Literal["StandardWebhooks", "Slack"]
@@ -41,56 +41,6 @@ class Announcement(msgspec.Struct, frozen=True, kw_only=True):
     """URL of the console in browsers, without a path, if known."""
     test: bool = False
     """Whether it was only made to try out the target."""
-
-
-class EventView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One event of a message."""
-
-    type: AnnouncementKind
-    kind: Literal["PushConfig", "AggregatorWebhook"]
-    """Kind of the resource."""
-    name: str
-    """``namespace/name`` of the resource."""
-    client: str
-    """The resource's namespace."""
-    since: str
-    """When it began, RFC 3339. For EndpointRecovered: when the endpoint began to fail."""
-    reason: str
-    """One word for programs."""
-    text: str
-    """What happened, for people."""
-    number: int
-    """For PushesDead: how many pushes died. For AccountUnrecognised: how many bodies came. Otherwise 1."""
-    url: str | None = None
-    """The console's page about it, if the server knows its console's URL."""
-
-
-class MessageData(msgspec.Struct, frozen=True, kw_only=True):
-    """The contents of a message."""
-
-    server: str
-    """``namespace/name`` of the WebhookServer."""
-    text: str
-    """The message for people, in one line."""
-    test: bool
-    """True if the message only tries out the target: nothing has happened."""
-    total: int
-    """Number of events. If there are many, ``events`` has only the first ones."""
-    counts: dict[AnnouncementKind, int]
-    """Number of events of each type."""
-    events: list[EventView]
-
-
-class MessageBody(msgspec.Struct, frozen=True, kw_only=True):
-    """A message in the format StandardWebhooks. Ignore unknown fields."""
-
-    id: str
-    """Equals the header webhook-id, and is the same in every attempt."""
-    type: AnnouncementKind | Literal["Several"]
-    """The type of its events; Several if they have different types."""
-    timestamp: str
-    """When the message was made, RFC 3339."""
-    data: MessageData
 
 
 def render(target_format: TargetFormat, message: Announcement) -> bytes:
@@ -149,7 +99,7 @@ def _view(message: Announcement, event: AnnouncedEvent) -> EventView:
         reason=shown(event.reason),
         text=_said(event),
         number=event.number,
-        url=page(message.console, event),
+        url=page(message.console, event) or "",
     )
 
 

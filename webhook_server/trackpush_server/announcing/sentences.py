@@ -28,12 +28,12 @@ def headline(event: AnnouncedEvent) -> str:
         case "EndpointGone":
             return f"The endpoint of {event.name} answered 410 (Gone) at {since}, and its pushes wait."
         case "PushesDead":
-            return f"{pushes(event.number)} to {event.name} died, the first at {since}."
+            return f"{pushes(event.number)} to {event.name} died, the latest at {since}."
         case "AccountSilent":
             return f"The account {event.name} has been silent since {since}."
         case "AccountUnrecognised":
             bodies = "1 body" if event.number == 1 else f"{event.number} bodies"
-            return f"{bodies} of the account {event.name} named no shipment, the first at {since}."
+            return f"{bodies} of the account {event.name} named no shipment, the latest at {since}."
 
 
 def overview(events: Iterable[AnnouncedEvent]) -> str:

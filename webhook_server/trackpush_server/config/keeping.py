@@ -96,7 +96,7 @@ def _broken(problems: Iterable[Problem]) -> set[Served]:
     broken: set[Served] = set()
     decided: set[Served] = set()
     for problem in problems:
-        if problem.resource is not None and problem.severity is Severity.ERROR:
+        if problem.resource is not None and problem.severity is Severity.ERROR and not problem.only_notification:
             kind, _, name = problem.resource.partition(" ")
             (decided if problem.reason in _DECISIONS else broken).add((kind, name))
     return broken - decided

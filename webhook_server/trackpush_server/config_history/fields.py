@@ -13,6 +13,7 @@ import msgspec
 
 from trackpush_api.routing import (
     Account,
+    AnnouncementTarget,
     Definition,
     Destination,
     Egress,
@@ -130,6 +131,12 @@ def _hosts(path: str, value: tuple[Host, ...]) -> Iterator[tuple[str, Shown]]:
         yield f"{path}.{host.host}", _cut("every aggregator" if host.every else _words(host.aggregators))
 
 
+def _notifications(path: str, value: tuple[AnnouncementTarget, ...]) -> Iterator[tuple[str, Shown]]:
+    """Each entry by its name. Its URL may come from a Secret, so even the host is hidden."""
+    for target in value:
+        yield from _members(f"{path}.{target.name.rpartition('/')[2]}.", target)
+
+
 def _ordering(path: str, value: bool) -> Iterator[tuple[str, Shown]]:  # noqa: FBT001  a rule takes a field's value
     yield path, "PerShipment" if value else "None"
 
@@ -201,8 +208,10 @@ _RULES: Final[Mapping[type, Mapping[str, tuple[str, _Rule]]]] = {
         "ordered": ("delivery.ordering", _ordering),
         "drop_late": ("delivery.lateUpdates", _late),
         "suspended": ("suspend", _text),
+        "announcement_targets": ("notifications", _notifications),
         "tenant": ("namespace", _inside),
     },
+    AnnouncementTarget: _as_named("format", "events"),
     OAuth2: {"token_url": ("tokenUrl", _endpoint), **_as_named("scopes")},
     TlsMaterial: {},
     Filter: _as_named("statuses", "directions", "aggregators", "expression"),
@@ -226,6 +235,7 @@ _RULES: Final[Mapping[type, Mapping[str, tuple[str, _Rule]]]] = {
         "retention": ("retention", _inside),
         "storage": ("storage", _storage),
         "encryption": ("encryption", _inside),
+        "announcement_targets": ("notifications", _notifications),
         **_as_named("base_path"),
     },
     Limits: {

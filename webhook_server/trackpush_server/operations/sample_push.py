@@ -19,9 +19,8 @@ from trackpush_api.routing import Destination, Egress, RoutingTable
 from trackpush_api.vocabulary import Aggregator, Status
 from trackpush_server.ids import push_id
 from trackpush_server.journal.search import PushDetail
-from trackpush_server.outbound.port import Answer
+from trackpush_server.operations.single_post import post_once
 from trackpush_server.outbound.request import content_type
-from trackpush_server.outbound.transport import HttpTransport
 from trackpush_server.pusher import policy, render
 
 TEST_HEADER: Final = "trackpush-test"
@@ -99,7 +98,8 @@ class SamplePushes:
         request_.headers[TEST_HEADER] = "1"
         self._running += 1
         try:
-            answer = await _post(destination, egress, request_)
+            lines = "".join(f"{name}: {value}\r\n" for name, value in request_.headers.items())
+            answer = await post_once(destination, egress, lines.encode("ascii"), request_.body)
         finally:
             self._running -= 1
         delivered = policy.judge(answer) is policy.Verdict.DELIVERED
@@ -150,15 +150,3 @@ def _sample(destination: Destination, identity: str, awb: str, status: Status, n
     told = msgspec.json.encode(notification(msgspec.structs.replace(update, status=status, test=True), now))
     account = f"{destination.name.partition('/')[0]}/test"
     return render.push_body(destination.payload_format, identity, account, told, raw, late=False)
-
-
-async def _post(destination: Destination, egress: Egress, request: Rendered) -> Answer:
-    transport = HttpTransport()
-    try:
-        sender = transport.sender(destination, egress)
-        lines = "".join(f"{name}: {value}\r\n" for name, value in request.headers.items())
-        answer = await sender.post(lines.encode("ascii"), request.body)
-        await sender.close()
-        return answer
-    finally:
-        await transport.close()

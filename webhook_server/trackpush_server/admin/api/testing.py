@@ -1,4 +1,4 @@
-"""The operations for clients' developers: test pushes, and signed copies of pushes for `trackpush listen`."""
+"""The operations for tests: test pushes, test messages, and signed copies of pushes for `trackpush listen`."""
 
 import base64
 from typing import Final
@@ -9,6 +9,11 @@ from trackpush_server.admin.api.operation import ApiCall, operation
 from trackpush_server.admin.api.reading import PUSH_ID
 from trackpush_server.admin.identity import address
 from trackpush_server.admin.problems import ProblemError
+from trackpush_server.operations.sample_notification import (
+    SampleNotificationRequest,
+    SampleNotificationViews,
+    TooManySampleNotificationsError,
+)
 from trackpush_server.operations.sample_push import SamplePushRequest, SamplePushView, TooManySamplePushesError
 
 
@@ -33,6 +38,19 @@ async def send_test_push(call: ApiCall, body: SamplePushRequest) -> SamplePushVi
         raise ProblemError(429, str(error)) from None
 
 
+@operation("POST", "/test-notifications", errors=(404, 429))
+async def send_test_notification(call: ApiCall, body: SampleNotificationRequest) -> SampleNotificationViews:
+    """Send a test message to the notifications of a PushConfig or of the WebhookServer; it is not stored."""
+    try:
+        for target in call.desk.test_notifications.find(body):
+            await call.desk.audit(call.identity, "notification.test", target.name, address(call.request))
+        return await call.desk.test_notifications.send(body)
+    except LookupError as error:
+        raise ProblemError(404, str(error)) from None
+    except TooManySampleNotificationsError as error:
+        raise ProblemError(429, str(error)) from None
+
+
 @operation("POST", "/pushes/{id}/signed-copy", errors=(404, 429), path_patterns={"id": PUSH_ID})
 async def sign_copy(call: ApiCall) -> SignedCopy:
     """A push with its signature and exact body, to forward it to a developer's machine."""
@@ -50,4 +68,4 @@ async def sign_copy(call: ApiCall) -> SignedCopy:
     return SignedCopy(headers=copy.headers, body_base64=base64.b64encode(copy.body).decode())
 
 
-OPERATIONS: Final = (send_test_push, sign_copy)
+OPERATIONS: Final = (send_test_push, send_test_notification, sign_copy)
