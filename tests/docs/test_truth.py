@@ -29,6 +29,7 @@ _OTHERS: Final = frozenset(
         *("--set", "--force-conflicts", "--server-side", "--enable-feature"),
         *("server.address", "server.port", "url.scheme"),
         *("portal.enter", "portal.link", "portal.revoke"),
+        *("portal.applied", "portal.change", "portal.refused"),
     }
 )
 """Of helm, Prometheus and OpenTelemetry; and actions of the audit log."""
@@ -45,8 +46,10 @@ _NO_METRICS: Final = frozenset(
 )
 _SCALARS: Final = ("string", "integer", "number", "boolean")
 _CONTEXT: Final = click.Context(cli)
-_MADE: Final = frozenset({"settings.json", "00.json", "62.json", "shard.json", ".cache/bench/TIME.json"})
-"""Files that the operator and the benchmarks make."""
+_MADE: Final = frozenset(
+    {"settings.json", "00.json", "62.json", "shard.json", ".cache/bench/TIME.json", "portal/CLIENT/NAME.yaml"}
+)
+"""Files that the operator, the benchmarks and the portal make."""
 
 _ELSEWHERE: Final = re.compile(r"_(?:track|status)\.md$|.*\bswiftline\b")
 """Files of an aggregator's own repository, and of the invented aggregator that a page adds."""
