@@ -81,7 +81,7 @@ class PortalStreams:
         await response.write(b": listening\n\n")
         last = time.monotonic()
         with contextlib.suppress(ConnectionError):
-            while await self._is_admitted(request):
+            while request.transport is not None and await self._is_admitted(request):  # None: the client has gone
                 rows, cursor = await _newer(request, name, cursor)
                 async for event in _events(request, rows):
                     await response.write(event)
