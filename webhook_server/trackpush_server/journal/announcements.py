@@ -28,7 +28,11 @@ class AnnouncedEvent(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     """``namespace/name`` of the resource."""
     since: int
-    """When it began, in milliseconds since the epoch. Of an `EndpointRecovered`: when the endpoint began to fail."""
+    """When it began, in milliseconds since the epoch.
+
+    Of an `EndpointRecovered`: when the endpoint began to fail. Of counted events: when the latest push died or the
+    latest body arrived.
+    """
     reason: str
     """One word for programs, as in the resource's conditions, such as ``EndpointFailing`` or ``Silent``."""
     message: str
