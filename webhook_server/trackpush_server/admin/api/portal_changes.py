@@ -23,7 +23,7 @@ _PATTERNS: Final = {"id": f"^{CHANGE_ID}$"}
 class ChangesParams(Params, frozen=True, kw_only=True):
     """Selects waiting changes."""
 
-    limit: Annotated[int, Meta(ge=1, le=100, description="Maximum number of changes.")] = 20
+    limit: Annotated[int, Meta(ge=1, le=100, description="Maximum number of entries.")] = 20
 
 
 class RequestedChange(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
