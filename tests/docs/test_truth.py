@@ -26,13 +26,13 @@ _ENDINGS: Final = "c|css|go|html|js|json|md|py|sql|tpl|yaml"
 
 _OTHERS: Final = frozenset(
     {
-        *("--set", "--force-conflicts", "--server-side", "--enable-feature"),
+        *("--set", "--force-conflicts", "--server-side", "--enable-feature", "--dist"),
         *("server.address", "server.port", "url.scheme"),
         *("portal.enter", "portal.link", "portal.revoke"),
         *("portal.applied", "portal.change", "portal.refused"),
     }
 )
-"""Of helm, Prometheus and OpenTelemetry; and actions of the audit log."""
+"""Of helm, Prometheus, OpenTelemetry and pytest; and actions of the audit log."""
 _NO_METRICS: Final = frozenset(
     {
         "trackpush_api",
