@@ -115,7 +115,7 @@ def test_the_samples_are_clean() -> None:
         ("url: https://oms", "url: oms", "spec.url: found 'oms.acme.example'; write a URL that begins with"),
         ("timeout: 10s", "timeout: 5m", "must be more than 0 and at most 2m"),
         ("pushConfigRefs: [{name: oms}]", "expectEvery: 30s", "AggregatorWebhook acme/clickpost spec.expectEvery"),
-        ("pushConfigRefs: [{name: oms}]", "expectEvery: 91d", "found 91d, must be between 1m and 90d; until you correct it"),
+        ("pushConfigRefs: [{name: oms}]", "expectEvery: 91d", "found 91d, must be between 1m and 90d; until you"),
         ("pushConfigRefs: [{name: oms}]", "expectEvery: 6", "give it a unit"),
         ("maxConcurrency: 16", "maxConcurency: 16", "unknown field; did you mean maxConcurrency?"),
         ("{name: X-Source, value: rms}", "{name: X-Source}", "set exactly one of value and valueFrom"),
