@@ -7,7 +7,7 @@ from msgspec import Meta
 
 from trackpush_aggregators.updates import rfc3339
 from trackpush_server.admin.api.operation import ApiCall, operation
-from trackpush_server.admin.api.reading import Params, Text
+from trackpush_server.admin.api.reading import Limit, Params, Text
 from trackpush_server.admin.api.shapes import Time
 from trackpush_server.admin.desk import AdminServices
 from trackpush_server.admin.identity import Identity, address
@@ -58,7 +58,7 @@ class PortalLinksParams(Params, frozen=True, kw_only=True):
     """Selects links."""
 
     client: Text | None = None
-    limit: Annotated[int, Meta(ge=1, le=1000)] = 100
+    limit: Limit = 100
 
 
 @operation("GET", "/portal/links")
