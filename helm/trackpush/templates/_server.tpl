@@ -37,6 +37,36 @@ server.spec after the release is installed, so what the API server would refuse 
 {{- end -}}
 {{- $hosts = append $hosts .host -}}
 {{- end -}}
+{{- $names := list -}}
+{{- range $spec.notifications -}}
+{{- if has .name $names -}}
+{{- fail (printf "server.spec.notifications: %s is listed twice; remove one" .name) -}}
+{{- end -}}
+{{- $names = append $names .name -}}
+{{- if eq (hasKey . "url") (hasKey . "urlFrom") -}}
+{{- fail "server.spec.notifications: set exactly one of url and urlFrom" -}}
+{{- end -}}
+{{- if and (hasKey . "signing") (eq (default "" .format) "Slack") -}}
+{{- fail "server.spec.notifications: remove signing, because Slack verifies no signatures; or use format: StandardWebhooks" -}}
+{{- end -}}
+{{- if regexMatch "^https?://[^/?#]*@" (default "" .url) -}}
+{{- fail "server.spec.notifications: write the URL without user and password; use headers" -}}
+{{- end -}}
+{{- $headers := list -}}
+{{- range .headers -}}
+{{- $header := lower .name -}}
+{{- if eq (hasKey . "value") (hasKey . "valueFrom") -}}
+{{- fail "server.spec.notifications.headers: set exactly one of value and valueFrom" -}}
+{{- end -}}
+{{- if or (has $header (list "accept-encoding" "baggage" "connection" "content-encoding" "content-length" "expect" "host" "keep-alive" "proxy-authorization" "proxy-connection" "te" "traceparent" "tracestate" "trailer" "transfer-encoding" "upgrade" "webhook-id" "webhook-signature" "webhook-timestamp")) (hasPrefix "trackpush-" $header) -}}
+{{- fail "server.spec.notifications.headers: Trackpush itself sets this header; remove it" -}}
+{{- end -}}
+{{- if has $header $headers -}}
+{{- fail "server.spec.notifications.headers: a header is set twice (upper and lower case are the same); remove one" -}}
+{{- end -}}
+{{- $headers = append $headers $header -}}
+{{- end -}}
+{{- end -}}
 {{- with $spec.portal -}}
 {{- if has .host $hosts -}}
 {{- fail "server.spec.portal: portal.host is also in hosts: give the portal a host name of its own" -}}
