@@ -123,7 +123,7 @@ CREATED: list[tuple[str, str, Spec, Spec]] = [
      {"expose": {"ingress": {"className": "a"}}}, {"expose": {"ingress": {"className": "A"}}}),
     ("WebhookServer", f"write {WORDS[patterns.DATA_KEY]}",
      {"storage": _POSTGRES}, {"storage": {"postgres": {"dsnSecretRef": {"name": "db", "key": "a b"}}}}),
-    ("WebhookServer", "portal.host is also in hosts",
+    ("WebhookServer", "portal.host is also in hosts: give the portal a host name of its own",
      {"hosts": [{"host": "a.example"}], "portal": {"host": "portal.example"}},
      {"hosts": [{"host": "a.example"}], "portal": {"host": "a.example"}}),
     ("WebhookServer", f"write {WORDS[patterns.HOST]}",

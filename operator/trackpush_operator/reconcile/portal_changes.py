@@ -123,7 +123,7 @@ class PortalChanges:
         path = f"{_PATH}/{requested.id}/outcome"
         answer = await self._ports.send(server, address, path, method="POST", body=body)
         _log.info(
-            f"portal_change_{state}",
+            "portal_change_applied" if state == "applied" else "portal_change_refused",
             change=requested.id,
             push_config=requested.push_config,
             reported=answer.status,
