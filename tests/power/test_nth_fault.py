@@ -23,7 +23,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
     pytest.mark.timeout(3600),
 ]
-STEPS = [pytest.param(29, id="some", marks=pytest.mark.slow), pytest.param(3, id="many", marks=pytest.mark.long)]
+STEPS = [pytest.param(29, id="some", marks=pytest.mark.slow), pytest.param(7, id="many", marks=pytest.mark.long)]
 """One call in so many fails, each in a run of its own; TRACKPUSH_FAULT_STEP=1 tries every call."""
 _MOST_RUNS = 5_000
 _REQUESTS = 8

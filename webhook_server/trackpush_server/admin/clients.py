@@ -14,8 +14,12 @@ from trackpush_server.journal.search import QueueCount
 from trackpush_server.pusher.observer import ChannelSnapshot
 from trackpush_server.telemetry.windows import Summary, Windows
 
-State = Literal["delivering", "failing", "gone", "suspended", "missing"]
-"""The state of a PushConfig. ``missing``: it is not in the routing table, so its pushes wait."""
+State = Literal["delivering", "failing", "gone", "suspended", "missing", "elsewhere"]
+"""The state of a PushConfig.
+
+``missing``: it is not in the routing table, so its pushes wait. ``elsewhere``: another replica sends its pushes, and
+knows the state of its endpoint.
+"""
 _STATES: Mapping[str, State] = {
     "closed": "delivering",
     "open": "failing",
@@ -23,7 +27,12 @@ _STATES: Mapping[str, State] = {
     "suspended": "suspended",
     "unconfigured": "missing",
 }
-_WORST: tuple[State, ...] = ("gone", "failing", "missing", "suspended", "delivering")
+_WORST: tuple[State, ...] = ("gone", "failing", "missing", "suspended", "elsewhere", "delivering")
+
+_WITHOUT_CHANNEL: Mapping[State, str] = {
+    "missing": "no PushConfig is configured",
+    "elsewhere": "another replica sends its pushes",
+}
 
 
 class PushConfigHealth(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -94,7 +103,8 @@ class Overview:
         self._counts = counts
         self._windows = windows
         self._now = now
-        self._names = sorted({*self._channels, *counts})
+        self._served = frozenset(() if table is None else table.destination_by_name)
+        self._names = sorted({*self._channels, *self._served, *counts})
         self._by_client: dict[str, list[str]] = {}
         for name in self._names:
             self._by_client.setdefault(name.partition("/")[0], []).append(name)
@@ -112,8 +122,9 @@ class Overview:
 
     def push_config(self, name: str) -> PushConfigHealth:
         """One PushConfig; an unknown name has the state ``missing``."""
+        channel, count = self._channels.get(name), self._counts.get(name)
         hour = self._windows.of(name).summary(self._now)
-        return _push_config(name, self._channels.get(name), self._counts.get(name), hour, self._now)
+        return _push_config(name, channel, count, hour, state=self._state(name), now=self._now)
 
     def waiting(self) -> tuple[Waiting, ...]:
         """PushConfigs with pending or dead pushes, by name."""
@@ -131,7 +142,7 @@ class Overview:
 
     def knows(self, name: str) -> bool:
         """Whether the routing table or the journal has this PushConfig."""
-        return name in self._channels or name in self._counts
+        return name in self._channels or name in self._served or name in self._counts
 
     def clients(self, *, state: State | None = None, after: str = "", limit: int) -> tuple[ClientHealth, ...]:
         """Clients that match and whose name is greater than ``after``, by name."""
@@ -156,7 +167,8 @@ class Overview:
         return Counter(self._state(name) for name in self._names)
 
     def _state(self, name: str) -> State:
-        return _state(self._channels.get(name))
+        channel = self._channels.get(name)
+        return _state(channel) if channel is not None else "elsewhere" if name in self._served else "missing"
 
     def _worst(self, client: str) -> State:
         return min(
@@ -167,7 +179,7 @@ class Overview:
         names = self._by_client.get(name, [])
         own = [self.push_config(channel) for channel in names]
         state = self._worst(name)
-        reason, since = _cause(state, (self._channels.get(channel) for channel in names))
+        reason, since = _cause(state, (self._channels[channel] for channel in names if channel in self._channels))
         return ClientHealth(
             name=name,
             state=state,
@@ -184,36 +196,30 @@ class Overview:
         )
 
 
-def _state(channel: ChannelSnapshot | None) -> State:
-    if channel is None:
-        return "missing"
+def _state(channel: ChannelSnapshot) -> State:
     state = _STATES[channel.breaker]
     return "failing" if state == "delivering" and channel.failing_since is not None else state
 
 
-def _cause(state: State, channels: Iterable[ChannelSnapshot | None]) -> tuple[str, str | None]:
+def _cause(state: State, channels: Iterable[ChannelSnapshot]) -> tuple[str, str | None]:
     """The reason and the start of a client's worst state: those of the PushConfig that has had it longest."""
     if state == "delivering":
         return "", None
-    same = [channel for channel in channels if channel is not None and _state(channel) == state]
+    same = [channel for channel in channels if _state(channel) == state]
     if not same:
-        return ("no PushConfig is configured" if state == "missing" else ""), None
+        return _WITHOUT_CHANNEL.get(state, ""), None
     began = {channel.failing_since or channel.since or float("inf"): channel for channel in reversed(same)}
     since = min(began)
     return began[since].reason, None if since == float("inf") else _time(since)
 
 
 def _push_config(
-    name: str,
-    channel: ChannelSnapshot | None,
-    count: QueueCount | None,
-    hour: Summary,
-    now: float,
+    name: str, channel: ChannelSnapshot | None, count: QueueCount | None, hour: Summary, *, state: State, now: float
 ) -> PushConfigHealth:
     return PushConfigHealth(
         name=name,
         client=name.partition("/")[0],
-        state=_state(channel),
+        state=state,
         reason="" if channel is None else channel.reason,
         next_try_at=None if channel is None else _time(channel.next_try_at),
         consecutive_failures=0 if channel is None else channel.consecutive_failures,

@@ -6,7 +6,6 @@ from typing import Final
 import msgspec
 
 from trackpush_server.admin.api.reading import overview
-from trackpush_server.admin.clients import Waiting
 from trackpush_server.admin.desk import AdminServices
 from trackpush_server.admin.finding import StatusFinding
 from trackpush_server.admin.findings import Observed, server_findings
@@ -45,18 +44,12 @@ async def wrong_now(desk: AdminServices, scope: ClientScope) -> tuple[StatusFind
         ),
         unknown=CodeCounts(since=0, codes=()),
         now=desk.wall(),
-        waiting=tuple(_waiting(scope, entry) for entry in waiting if scope.owns(entry.push_config)),
+        waiting=tuple(entry for entry in waiting if scope.owns(entry.push_config)),
         inbox=tuple(count for count in await desk.lookup.count_unrecognised() if scope.owns(count.account)),
         activity=tuple(account for account in await desk.activity() if scope.owns(account.name)),
         died={name: number for name, number in died(await desk.rollups.sums()).items() if scope.owns(name)},
     )
     return tuple(_for_people(finding) for finding in server_findings(found).findings if scope.owns(finding.name))
-
-
-def _waiting(scope: ClientScope, entry: Waiting) -> Waiting:
-    """The queue; a PushConfig whose pushes another replica sends is not missing."""
-    is_elsewhere = entry.state == "missing" and scope.serves(entry.push_config)
-    return msgspec.structs.replace(entry, state="delivering") if is_elsewhere else entry
 
 
 def _for_people(finding: StatusFinding) -> StatusFinding:

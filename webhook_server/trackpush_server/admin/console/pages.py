@@ -25,7 +25,7 @@ from trackpush_server.journal.search import PushQuery, ShipmentQuery
 _PAGING: Final = frozenset({"cursor", "newer", "limit"})
 _MOST_ACCOUNTS = 200
 """Accounts on the page of one client."""
-_STATES: tuple[State, ...] = ("failing", "gone", "missing", "suspended", "delivering")
+_STATES: tuple[State, ...] = ("failing", "gone", "missing", "suspended", "elsewhere", "delivering")
 
 
 class ConsolePages:
