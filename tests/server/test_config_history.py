@@ -82,6 +82,7 @@ async def test_of_two_replicas_each_change_is_stored_once(
         serving(tmp_path / "one", source=sources[0]) as server,
         serving(tmp_path / "two", source=sources[1]) as other,
     ):
+        await changes(client, server.admin_address, 1)  # a change before the first entry would be part of it
         for number, timeout in enumerate((20.0, 30.0, 20.0), start=2):
             for source in sources:
                 source.loaded = Loaded(table=configured(storage, timeout=timeout))
