@@ -38,7 +38,7 @@ _CUT: Final = """() => [...document.querySelectorAll(".rows td, .rows tbody th")
   cell.scrollWidth > cell.clientWidth + 1 ? [`cut off: ${cell.textContent.trim().slice(0, 60)}`] : [])"""
 
 _WIDEST_TIMES: Final = """() => document.querySelectorAll("time small").forEach((beside) => {
-  beside.textContent = "12-01 00:16:07 IST, 59 min ago";
+  beside.innerHTML = "<span>12-01 00:16:07 IST</span>, <span>59 min ago</span>";
 })"""
 """The time beside UTC as it is shown at some hours only: with its own date, because the zone is a day ahead."""
 

@@ -93,15 +93,17 @@ def segment(text: str) -> str:
     return quote(text, "")
 
 
-def moment(at: str | float | None) -> str:
-    """A time in UTC, given as RFC 3339 or as ms since the epoch."""
+def moment(at: str | float | None, *, in_text: bool = False) -> str:
+    """A time in UTC, given as RFC 3339 or as ms since the epoch. ``in_text``: for a sentence, with UTC."""
     if at is None:
         return NOTHING
     text = at if isinstance(at, str) else rfc3339(int(at))
     read = datetime.fromisoformat(text).astimezone(UTC)
     shown = read.strftime("%Y-%m-%d %H:%M:%S")
     beside = beside_utc(read, _READER.get(), datetime.now(UTC))
-    return Markup('<time datetime="{}" title="{} UTC">{} <small>{}</small></time>').format(text, text, shown, beside)
+    shown, beside = (f"{shown} UTC", f"({beside})") if in_text else (shown, beside)
+    parts = Markup(", ").join(map(Markup("<span>{}</span>").format, beside.split(", ")))  # a line breaks between them
+    return Markup('<time datetime="{}" title="{} UTC">{} <small>{}</small></time>').format(text, text, shown, parts)
 
 
 def shown(text: str | None) -> str:
