@@ -1,4 +1,4 @@
-"""Every aggregator of the catalog has a page: its setup, its retries, the personal data that is removed, its codes."""
+"""Every aggregator has a page: its setup, its retries, the personal data that is removed, its codes."""
 
 import re
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from trackpush_aggregators.catalog import catalog_names, catalog_spec
+from trackpush_api.vocabulary import Aggregator
 
 ROOT = Path(__file__).parents[2]
 SECTIONS = ("Set up", "If Trackpush does not answer 2xx", "Personal data", "Codes", "Inferred")
@@ -18,7 +19,7 @@ def section(name: str, title: str) -> str:
     return text.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
 
 
-@pytest.mark.parametrize("name", catalog_names())
+@pytest.mark.parametrize("name", [*(each.slug for each in Aggregator), *catalog_names()])
 def test_each_page_is_in_the_menu_and_has_all_sections(name: str) -> None:
     assert f"- aggregators/{name}.md\n" in (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
     for title in SECTIONS:
@@ -35,6 +36,20 @@ def test_each_page_names_all_personal_data_that_is_removed(name: str) -> None:
         last = path.rpartition(".")[2].removesuffix("*")
         assert last in told, path
     assert spec.redact or "nothing is removed" in told
+
+
+_PERSONAL = {"email": "e-mail", "phone": "phone", "first_name": "name", "received_by": "received_by"}
+"""Members of bodies with personal data, and the words for them on a page."""
+
+
+@pytest.mark.parametrize("aggregator", Aggregator)
+def test_the_page_of_a_built_in_aggregator_names_the_personal_data_of_its_samples(aggregator: Aggregator) -> None:
+    folder = ROOT / "common/trackpush_aggregators/samples" / aggregator.slug
+    bodies = "".join(path.read_text(encoding="utf-8") for path in folder.iterdir())
+    told = section(aggregator.slug, "Personal data")
+
+    assert [word for member, word in _PERSONAL.items() if f'"{member}":' in bodies and word not in told] == []
+    assert "`[redacted]`" in told, "the key is removed"
 
 
 @pytest.mark.parametrize("name", catalog_names())

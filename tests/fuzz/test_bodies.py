@@ -1,7 +1,7 @@
 """Whatever body comes with a key, a server takes it or refuses it, and can push and show whatever it took.
 
-`make long` tries a million bodies for each aggregator, and CI a hundred thousand (``TRACKPUSH_FUZZ``). Inputs that
-failed once are in the folder `corpus` and are always tried.
+`make long` tries a million bodies for each aggregator, and CI ten thousand (``TRACKPUSH_FUZZ``). Inputs that failed
+once are in the folder `corpus` and are always tried.
 """
 
 import os
